@@ -1,0 +1,188 @@
+"""The one reverse sweep, over anything with edges and a vjp.
+
+A graph is made of `Node`s. An edge is what an operand came from: a `Node`, a `Port` (one output of a node
+with several), or a leaf, which is any other object with an ``array``. The sweep takes nodes in the order of
+their ``seq``, most recent first, brings every cotangent to the shape and dtype of the operand it belongs to,
+and adds up what meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.box import Box
+from chainrule.core.spec import DType
+
+
+class Node:
+    """One recorded call. It never holds its output tensor, so a graph has no cycles.
+
+    ``form`` knows the primitive and the layout of the other slots: ``x``, ``y`` and ``out`` are saved values,
+    ``edge_x`` and ``edge_y`` where the operands came from (tuples of both where there are more than two).
+    """
+
+    __slots__ = (
+        "dtype", "edge_x", "edge_y", "form", "hooks", "out", "params", "seq", "shape", "x", "y", "__weakref__",
+    )  # fmt: skip
+
+    form: Any
+    seq: int
+    shape: Any
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def name(self) -> str:
+        """torch's name for the kind of node, as in ``MulBackward0``."""
+        return self.form.name(self)  # type: ignore[no-any-return]
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Pairs of the node each operand came from (None for a constant) and the number of its output."""
+        return self.form.next_functions(self)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class Port:
+    """An edge to output ``index`` of a node that has several outputs."""
+
+    __slots__ = ("dtype", "hooks", "index", "node", "shape")
+
+    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: DType) -> None:
+        self.node = node
+        self.index = index
+        self.shape = shape
+        self.dtype = dtype
+        self.hooks: Any = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """The adjoint of broadcasting to ``g.shape`` from ``shape``: sums over the axes that were stretched."""
+    lead = len(g.shape) - len(shape)
+    stretched = [lead + k for k, n in enumerate(shape) if n == 1 and g.shape[lead + k] != 1]
+    axes = (*range(lead), *stretched)
+    if not axes:
+        return g
+    total = np.add.reduce(g, axis=axes) if type(g) is np.ndarray else np.sum(g, axis=axes)
+    return total if not stretched else np.reshape(total, shape)
+
+
+def cast(g: Any, dtype: DType) -> Any:
+    """``g`` in ``dtype``; the imaginary part is dropped where a real operand asks for it."""
+    if isinstance(g, Box):
+        if g.dtype.is_complex and not dtype.is_complex:  # type: ignore[attr-defined]
+            g = np.real(g)
+        return g.cast(dtype)
+    if g.dtype.kind == "c" and not dtype.is_complex:
+        g = g.real
+    return g.astype(dtype.numpy)
+
+
+def project(g: Any, shape: tuple[int, ...], dtype: DType) -> Any:
+    """Bring a cotangent (or tangent) to the space of its operand: shape, dtype and realness."""
+    if g.shape != shape:
+        g = unbroadcast(g, shape)
+    if g.dtype != (dtype if isinstance(g, Box) else dtype.numpy):
+        g = cast(g, dtype)
+    return g
+
+
+def sweep(
+    roots: Iterable[tuple[Any, Any]],
+    *,
+    retain: bool = False,
+    needed: Mapping[Any, bool] | None = None,
+    watch: Callable[[Node, Any], None] | None = None,
+    revive: Callable[[Node], Any] | None = None,
+    written: int = 0,
+    check: Callable[[Node], None] | None = None,
+) -> dict[Any, Any]:
+    """Pull the cotangents of ``roots`` (pairs of edge and cotangent) back to the leaves; returns theirs.
+
+    ``retain`` keeps what nodes saved; ``needed`` limits the way to these edges, and says of each node whether
+    to go on beyond it; ``watch`` sees the complete cotangent of each node; ``revive`` turns a node's saved
+    arrays into boxes, so that the rules record themselves; ``check`` looks at nodes older than the last write
+    in place, ``written``. Iterative: no recursion limit.
+    """
+    leaves: dict[Any, Any] = {}
+    pending: dict[Node, Any] = {}
+    heap: list[tuple[int, Node]] = []
+    lone: Node | None = None  # while nothing else waits, the next node skips the heap
+    lone_g: Any = None
+    contributions: Any = roots
+    while True:
+        for edge, g in contributions:
+            if needed is not None and edge not in needed:
+                continue
+            if type(edge) is Node:
+                if g.shape != edge.shape:
+                    g = unbroadcast(g, edge.shape)
+                if edge is lone:
+                    lone_g = lone_g + g
+                elif edge in pending:
+                    pending[edge] = pending[edge] + g
+                elif lone is None and not heap:
+                    lone = edge
+                    lone_g = g
+                else:
+                    pending[edge] = g
+                    heappush(heap, (-edge.seq, edge))
+            elif type(edge) is Port:
+                node = edge.node
+                if node not in pending:
+                    pending[node] = [None] * node.shape
+                    heappush(heap, (-node.seq, node))
+                add_to_port(pending[node], edge, g)
+            else:
+                if g.shape != edge.array.shape:
+                    g = unbroadcast(g, edge.array.shape)
+                leaves[edge] = leaves[edge] + g if edge in leaves else g
+        if lone is not None:
+            if heap:
+                pending[lone] = lone_g
+                heappush(heap, (-lone.seq, lone))
+                node = heappop(heap)[1]
+                g = pending.pop(node)
+            else:
+                node = lone
+                g = lone_g
+            lone = lone_g = None
+        elif heap:
+            node = heappop(heap)[1]
+            g = pending.pop(node)
+        else:
+            return leaves
+        if node.hooks is not None:
+            g = node.hooks(g)
+        if watch is not None:
+            watch(node, g)
+        if needed is not None and not needed[node]:
+            contributions = ()
+            continue
+        if node.seq < written and check is not None:
+            check(node)
+        form = node.form
+        contributions = form.pull(node if revive is None else revive(node), g)
+        if not retain:
+            node.form = form.spent
+            node.x = node.y = node.out = None
+
+
+def add_to_port(waiting: list[Any], port: Port, g: Any) -> None:
+    """Add ``g`` to what waits for one output of a node with several."""
+    if g.shape != port.shape:
+        g = unbroadcast(g, port.shape)
+    before = waiting[port.index]
+    waiting[port.index] = g if before is None else before + g

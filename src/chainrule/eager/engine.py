@@ -1,0 +1,325 @@
+"""Backward passes: from validated outputs through the sweep to the gradients of leaves."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core.rules import next_seq
+from chainrule.core.sweep import Node, Port, project, sweep
+from chainrule.eager import inplace, modes
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import GraphError, ShapeError, shape_text
+
+
+class RemovableHandle:
+    """What registering a hook returns: ``remove()`` takes the hook away."""
+
+    def __init__(self, functions: dict[int, Any], key: int) -> None:
+        self._functions = functions
+        self.id = key
+
+    def remove(self) -> None:
+        self._functions.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+class Hooks:
+    """The hooks on one edge: called with its complete cotangent, in order of registration."""
+
+    __slots__ = ("functions", "retained")
+
+    def __init__(self) -> None:
+        self.functions: dict[int, Callable[[Tensor], Tensor | None]] = {}
+        self.retained: weakref.ref[Tensor] | None = None  # the tensor that asked to keep its gradient
+
+    def add(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        key = next_seq()
+        self.functions[key] = hook
+        return RemovableHandle(self.functions, key)
+
+    def __call__(self, g: Any) -> Any:
+        t = g if isinstance(g, Tensor) else wrap(g)
+        for hook in list(self.functions.values()):
+            t = _replaced(hook, hook(t), t)
+        keeper = self.retained() if self.retained is not None else None
+        if keeper is not None:
+            store(keeper, t if isinstance(g, Tensor) else np.array(t.array))
+        return t if isinstance(g, Tensor) else t.array
+
+
+class PortHooks:
+    """The hooks on the outputs of a node that has several."""
+
+    __slots__ = ("ports",)
+    retained = None
+
+    def __init__(self) -> None:
+        self.ports: dict[int, Hooks] = {}
+
+    def __call__(self, g: list[Any]) -> list[Any]:
+        return [self.ports[k](part) if k in self.ports and part is not None else part for k, part in enumerate(g)]
+
+
+def _replaced(hook: Any, value: Any, t: Tensor) -> Tensor:
+    """What a hook made of the cotangent ``t``, validated."""
+    if value is None:
+        return t
+    if not isinstance(value, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(value).__name__}'")
+    if value.array.shape != t.array.shape:
+        raise ShapeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the size of value")
+    if value.dtype is not t.dtype:
+        raise RuntimeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the type of value "
+                           f"(was {t.dtype.name}, got {value.dtype.name})")  # fmt: skip
+    return value
+
+
+def hooks_of(tensor: Tensor) -> Hooks:
+    """The hooks on the edge of ``tensor``, made if there are none."""
+    edge = tensor if tensor.node is None else tensor.node
+    if edge.hooks is None:
+        edge.hooks = Hooks()
+        if type(edge) is Port:
+            if edge.node.hooks is None:
+                edge.node.hooks = PortHooks()
+            edge.node.hooks.ports[edge.index] = edge.hooks
+    return edge.hooks  # type: ignore[no-any-return]
+
+
+def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Call ``hook(grad)`` whenever the gradient of this tensor is computed; what it returns replaces it."""
+    if not tensor.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    return hooks_of(tensor).add(hook)
+
+
+def retain_grad(tensor: Tensor) -> None:
+    """Let a backward pass fill ``.grad`` of this non-leaf too."""
+    if not tensor.requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if tensor.node is not None:
+        hooks_of(tensor).retained = weakref.ref(tensor)
+
+
+_leaf_lock: Final = threading.RLock()
+
+
+def _own_count() -> int:
+    array = np.empty(1)
+    return sys.getrefcount(array)
+
+
+OWNED: Final = _own_count()  # the references of an array that only one local variable holds
+
+
+def owned(arrays: dict[Any, Any], key: Any) -> Any:
+    """Take a cotangent out of ``arrays`` as an array that nobody else holds."""
+    g = arrays.pop(key)
+    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= OWNED and g.flags.writeable:
+        return g
+    return g if isinstance(g, Tensor) else np.array(g)
+
+
+def store(tensor: Tensor, g: Any) -> None:
+    """Add ``g`` (an owned array, or a tensor under create_graph) to ``tensor.grad``."""
+    before = tensor._grad
+    if isinstance(g, Tensor):
+        tensor._grad = g if before is None else before + g
+    elif before is None:
+        tensor._grad = wrap(g)
+    elif before.requires_grad or not before.array.flags.writeable:
+        tensor._grad = wrap(before.array + g)
+    else:
+        np.add(before.array, g, out=before.array)
+        inplace.log_write(before)
+
+
+def accumulate(leaves: dict[Tensor, Any]) -> None:
+    """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
+    with _leaf_lock:
+        for leaf in list(leaves):
+            if leaf.hooks is not None:
+                leaves[leaf] = leaf.hooks(leaves[leaf])
+            store(leaf, owned(leaves, leaf))
+
+
+def edge_of(tensor: Tensor) -> Any:
+    """What a cotangent of ``tensor`` is delivered to."""
+    return tensor if tensor.node is None else tensor.node
+
+
+def seeds(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool) -> list[tuple[Any, Any]]:
+    """Pairs of edge and cotangent to start from; GraphError or ShapeError if they cannot be."""
+    roots = []
+    for i, (y, g) in enumerate(zip(outputs, gradients, strict=False)):
+        if g is None:
+            if not y.requires_grad:
+                raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+            if y.array.size != 1:
+                raise GraphError("grad can be implicitly created only for scalar outputs")
+            if y.dtype.is_complex:
+                raise GraphError("grad can be implicitly created only for real scalar outputs but got "
+                                 f"{y.dtype!r}")  # fmt: skip
+            seed: Any = np.ones_like(y.array)
+        else:
+            seed = checked_seed(i, y, g)
+            if not y.requires_grad:
+                raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if create_graph:
+            seed = seed if isinstance(seed, Tensor) else wrap(seed)
+        elif isinstance(seed, Tensor):
+            seed = seed.array
+        roots.append((edge_of(y), seed))
+    return roots
+
+
+def checked_seed(i: int, y: Tensor, g: Any) -> Tensor:
+    """A user's gradient for output ``i``, in the dtype of that output."""
+    if not isinstance(g, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if g.array.shape != y.array.shape:
+        raise ShapeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {y.shape}."
+        )
+    if g.dtype.is_complex != y.dtype.is_complex:
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+            f"grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {y.dtype}."
+        )
+    return project(g, y.array.shape, y.dtype) if g.dtype is not y.dtype else g  # type: ignore[no-any-return]
+
+
+def needed_for(roots: Iterable[Any], targets: set[Any]) -> dict[Any, bool]:
+    """The edges on a way from ``roots`` to ``targets``; for nodes, whether there is a target beyond them."""
+    nodes: set[Node] = set()
+    stack = [edge.node if type(edge) is Port else edge for edge in roots]
+    while stack:
+        node = stack.pop()
+        if type(node) is Node and node not in nodes:
+            nodes.add(node)
+            stack += [edge.node if type(edge) is Port else edge for edge in node.form.edges(node) if edge is not None]
+    needed: dict[Any, bool] = {}
+    for node in sorted(nodes, key=lambda node: node.seq):
+        beyond = False
+        for edge in node.form.edges(node):
+            if edge is not None and (edge in targets or edge in needed or (type(edge) is Port and edge.node in needed)):
+                needed.setdefault(edge, False)
+                beyond = True
+        if beyond or node in targets or any(type(t) is Port and t.node is node for t in targets):
+            needed[node] = beyond
+    for edge in roots:
+        if edge in targets or (type(edge) is Port and edge.node in needed):
+            needed.setdefault(edge, False)
+    return needed
+
+
+def run(
+    roots: list[tuple[Any, Any]], targets: Sequence[Tensor] | None, retain: bool, create_graph: bool
+) -> tuple[dict[Tensor, Any], dict[Any, Any]]:
+    """Sweep; returns the leaves' cotangents, and those of the non-leaf edges among ``targets``."""
+    captured: dict[Any, Any] = {}
+    needed = watch = None
+    if targets is not None:
+        edges = {edge_of(t) for t in targets}
+        needed = needed_for([edge for edge, _ in roots], edges)
+        ports = {(e.node, e.index): e for e in edges if type(e) is Port}
+
+        def watch(node: Node, g: Any) -> None:
+            if node in edges:
+                captured[node] = g
+            elif ports and isinstance(g, list):
+                captured.update((ports[node, k], part) for k, part in enumerate(g) if (node, k) in ports)
+
+    outer = modes.state()
+    modes.enter(modes.mode_for(create_graph, modes.is_inference_mode_enabled()))
+    try:
+        with np.errstate(all="ignore"):
+            leaves = sweep(
+                roots,
+                retain=retain,
+                needed=needed,
+                watch=watch,
+                revive=(lambda node: node.form.revive(node)) if create_graph else None,
+                written=inplace.last_write,
+                check=inplace.check_saved,
+            )
+            if targets is None:
+                accumulate(leaves)
+    finally:
+        modes.enter(outer)
+    return leaves, captured
+
+
+def as_list(value: Any) -> list[Any]:
+    """A tensor as a list of one; a sequence as a list."""
+    return [value] if isinstance(value, Tensor) or value is None else list(value)
+
+
+def backward(
+    tensors: Any, gradients: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+) -> None:
+    """Add the gradients of ``tensors`` to ``.grad`` of the leaves they depend on (or of ``inputs``)."""
+    outputs = as_list(tensors)
+    given = as_list(gradients) if gradients is not None else [None] * len(outputs)
+    if len(given) < len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
+    targets = None if inputs is None else as_list(inputs)
+    if targets is not None and not targets:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    for t in targets or ():
+        if t.node is not None:
+            retain_grad(t)
+        elif not t.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    retain = create_graph if retain_graph is None else retain_graph
+    leaves, _ = run(seeds(outputs, given, create_graph), targets, retain, create_graph)
+    if targets is not None:
+        accumulate({leaf: g for leaf, g in leaves.items() if any(leaf is t for t in targets)})
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    allow_unused: bool | None = None, materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """The gradients of ``outputs`` with respect to ``inputs``; no ``.grad`` is touched."""
+    ys, xs = as_list(outputs), as_list(inputs)
+    given = as_list(grad_outputs) if grad_outputs is not None else [None] * len(ys)
+    if len(given) != len(ys):
+        raise RuntimeError(f"got {len(ys)} tensors and {len(given)} gradients")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+                         "allow_unused=False.")  # fmt: skip
+    roots = seeds(ys, given, create_graph)
+    if not all(x.requires_grad for x in xs):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    leaves, captured = run(roots, xs, create_graph if retain_graph is None else retain_graph, create_graph)
+    for leaf in leaves:
+        if leaf.hooks is not None:
+            leaves[leaf] = leaf.hooks(leaves[leaf])
+    found = [_found(x, leaves, captured) for x in xs]
+    for i, g in enumerate(found):
+        if g is None and not (allow_unused or materialize_grads):
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
+            )
+    if materialize_grads:
+        found = [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, xs, strict=True)]
+    return tuple(found)
+
+
+def _found(x: Tensor, leaves: dict[Tensor, Any], captured: dict[Any, Any]) -> Tensor | None:
+    edge = edge_of(x)
+    g = leaves.get(edge) if edge is x else captured.get(edge)
+    return g if g is None or isinstance(g, Tensor) else wrap(np.array(g))

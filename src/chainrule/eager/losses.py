@@ -1,0 +1,105 @@
+"""torch's losses and the functions of ``nn.functional`` that need more than a primitive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.core.box import dispatch
+from chainrule.core.primitive import TABLE
+from chainrule.eager import functions
+from chainrule.eager.specialise import F
+from chainrule.errors import ShapeError
+from chainrule.ops import shaping
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return F.sum(losses)
+    if reduction == "mean":
+        return F.mean(losses)
+    raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """The mean of ``(input - target)**2``."""
+    return F.mse_loss(input, target, reduction)
+
+
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """The mean of ``|input - target|``."""
+    return _reduced(F.absolute(F.subtract(input, target)), reduction)
+
+
+def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    """``-weight[target] input[target]`` for log-probabilities, averaged by the weights."""
+    _check_classes(input, target)
+    return F.nll_loss(input, target, weight, reduction=reduction, ignore_index=ignore_index)
+
+
+def _check_classes(input: Any, target: Any) -> None:
+    if input.ndim > 0 and target.ndim and input.array.shape[0] != target.array.shape[0] and input.ndim > 1:
+        raise ShapeError(
+            f"Expected input batch_size ({input.array.shape[0]}) to match target batch_size ({target.array.shape[0]})."
+        )
+
+
+def cross_entropy(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Any:  # fmt: skip
+    """`nll_loss` of `log_softmax`, for class numbers; for class probabilities ``-sum(target log_softmax(input))``."""
+    axis = 0 if input.ndim == 1 else 1
+    logs = F.log_softmax(input, axis)
+    if not target.dtype.differentiable:
+        loss = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
+        if not label_smoothing:
+            return loss
+        if weight is not None:
+            raise NotImplementedError("cross_entropy with both weight and label_smoothing is not there yet")
+        keep = (target != ignore_index).to(input.dtype)
+        smooth = -F.sum(logs, axis) * keep / input.array.shape[axis]
+        flat = smooth if reduction == "none" else smooth.sum() / (keep.sum() if reduction == "mean" else 1)
+        return (1 - label_smoothing) * loss + label_smoothing * flat
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.array.shape[axis]
+    if weight is not None:
+        logs = logs * weight.reshape((-1,) + (1,) * (input.ndim - axis - 1))
+    losses = -F.sum(logs * target, axis)
+    return losses.sum() / (losses.numel() or 1) if reduction == "mean" else _reduced(losses, reduction)
+
+
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+    """``-weight (target log(input) + (1 - target) log(1 - input))``, averaged."""
+    _same_size(input, target)
+    return F.binary_cross_entropy(input, target, weight, reduction=reduction)
+
+
+def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean",
+                                     pos_weight: Any = None) -> Any:  # fmt: skip
+    """`binary_cross_entropy` of ``sigmoid(input)``, without overflow."""
+    _same_size(input, target)
+    return F.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
+
+
+def _same_size(input: Any, target: Any) -> None:
+    if input.array.shape != target.array.shape:
+        raise ShapeError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    """``input @ weight.T + bias``."""
+    out = functions.matmul(input, F.t(weight))
+    return out if bias is None else F.add(out, bias)
+
+
+def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+    """``input`` with ``pad`` = (before, after) of the last axis, then of the one before it, and so on."""
+    if mode != "constant":
+        raise NotImplementedError(f"pad with mode={mode!r} is not there yet; 'constant' is")
+    pairs = [(pad[k], pad[k + 1]) for k in range(0, len(pad), 2)]
+    width = ((0, 0),) * (input.ndim - len(pairs)) + tuple(reversed(pairs))
+    return dispatch(TABLE[shaping.pad], (input,), {"width": width, "value": value or 0})

@@ -1,0 +1,324 @@
+"""One function per primitive for the everyday call: tensors of one plain dtype, no mode but no_grad.
+
+``specialise(p)`` writes, compiles and returns that function: it checks its operands, calls NumPy, and makes the
+tensor and its node, without another frame in between. What it does not take goes to the generic path. Source is
+compiled once per *pattern* (operands, parameters, what the rules mention), so that importing costs nothing and a
+primitive's first call a millisecond at most.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy import asarray, ndarray
+
+from chainrule.core.box import NUMBERS, Box, dispatch
+from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, TABLE, Primitive
+from chainrule.core.rules import copied, next_seq
+from chainrule.core.sweep import Node
+from chainrule.eager.modes import NO_GRAD, state
+from chainrule.eager.tape import TensorForm, recover
+from chainrule.eager.tensor import LANES, Parameter, Tensor, scalar
+
+new: Final = object.__new__
+BOOL_LANE: Final = LANES[np.dtype(bool)]
+RECOVERABLE: Final = (RuntimeWarning, ValueError, IndexError, TypeError)
+
+
+class SlotForm(TensorForm):
+    """The layout of a specialised call: saved operands and edges in slots of their own, params a tuple."""
+
+    __slots__ = ("pull",)
+    pull: Any
+
+    def edges(self, node: Node) -> tuple[Any, ...]:
+        return (node.edge_x, node.edge_y)[: self.primitive.arity]
+
+    def saved(self, node: Node) -> tuple[Any, ...]:
+        return (node.x, node.y)[: self.primitive.arity]
+
+    def params(self, node: Node) -> dict[str, Any]:
+        return dict(zip(self.primitive.params, node.params or (), strict=True))
+
+    def with_saved(self, node: Node, operands: Any, out: Any) -> Node:
+        return copied(node, operands[0], operands[1] if len(operands) > 1 else None, out)
+
+    def next_functions(self, node: Node) -> tuple[tuple[Any, int], ...]:
+        shown = super().next_functions(node)
+        if self.scalars and not isinstance(self.primitive.node, str):  # torch's overloads for numbers hide them
+            return tuple(pair for pair in shown if pair[0] is not None)
+        if self.scalars == (0,):  # torch computes 2 * x as x * 2
+            return shown[::-1]
+        return shown
+
+
+class Pattern(NamedTuple):
+    """What the source of a specialised function depends on."""
+
+    arity: int
+    signature: str  # ", axis=None, keepdims=False"
+    params: tuple[str, ...]
+    rules: tuple[tuple[tuple[str, ...], tuple[str, ...]] | None, ...]  # mentions and params of each rule
+    saves: tuple[frozenset[str], ...]
+    specs: tuple[frozenset[str], ...]  # mentioned, but only as a Spec
+    scalars: bool
+    lane: str  # "plain" or "native"
+    view: bool
+    compares: bool
+
+
+def pattern_of(p: Primitive) -> Pattern:
+    """The pattern of a primitive with one or two operands and one output."""
+    signature = "".join(f", {k}" if v is ... else f", {k}={v!r}" for k, v in p.params.items())
+    rules = tuple(None if (r := p.rule(i)) is None else (r.mentions, r.params) for i in range(p.arity))
+    saves = tuple(frozenset(p.saves(i)) for i in range(p.arity))
+    specs = tuple(
+        frozenset(n for n in (r[0] if r else ()) if n in OPERANDS and n not in saves[i]) for i, r in enumerate(rules)
+    )
+    elementwise = p.kind in (ELEMENTWISE, NON_DIFFERENTIABLE)
+    return Pattern(p.arity, signature, tuple(p.params), rules, saves, specs, elementwise and p.arity == 2,
+                   "native" if p.moves else "plain", p.moves == "view", p.kind == NON_DIFFERENTIABLE)  # fmt: skip
+
+
+def specialise(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:
+    """The specialised function of ``p``. It takes NumPy's parameter names; ``general`` takes what it leaves."""
+    if not can_specialise(p):
+        return generic(p, general)
+    pattern = pattern_of(p)
+    make = factory(pattern)
+    forms = [SlotForm(p, scalars) for scalars in ((), (0,), (1,))]
+    fun, pull = make(p, general, *forms, p.raw, *((rule.fun if (rule := p.rule(i)) else None) for i in range(p.arity)))
+    for form in forms:
+        form.pull = pull
+    for inner in (fun, pull):  # a code object of its own: the interpreter adapts it to this primitive
+        inner.__code__ = inner.__code__.replace(co_name=p.name)
+    fun.__name__ = fun.__qualname__ = p.torch.split()[0]
+    fun.__doc__ = p.fun.__doc__
+    return fun  # type: ignore[no-any-return]
+
+
+def can_specialise(p: Primitive) -> bool:
+    """Whether ``p`` fits the layout of a slot node: one or two operands, one output, rules that are given."""
+    compares = p.kind == NON_DIFFERENTIABLE and isinstance(p.fun, np.ufunc) and p.fun.types[0].endswith("?")
+    ruled = bool(p.rules) and p.rules[0] is not None
+    return p.arity in (1, 2) and p.outputs == 1 and (ruled or compares)
+
+
+def generic(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:
+    """The function of a primitive that always takes the generic path."""
+    names = list(p.params)
+
+    def fun(*args: Any, **params: Any) -> Any:
+        operands = args if p.variadic else args[: p.arity]
+        params = dict(p.params) | dict(zip(names, args[len(operands) :], strict=False)) | params
+        return general(p, operands, params)
+
+    fun.__name__ = fun.__qualname__ = p.torch.split()[0]
+    fun.__doc__ = p.fun.__doc__
+    return fun
+
+
+@cache
+def factory(pattern: Pattern) -> Callable[..., Any]:
+    """Compile the maker of all functions of one pattern."""
+    source = source_of(pattern)
+    filename = f"<chainrule {pattern.arity}-ary pattern {len(linecache.cache)}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
+    scope: dict[str, Any] = {}
+    exec(compile(source, filename, "exec"), globals(), scope)
+    return scope["make"]  # type: ignore[no-any-return]
+
+
+def source_of(pattern: Pattern) -> str:
+    """The maker's text. Read one with ``print(source_of(pattern_of(TABLE[np.multiply])))``."""
+    operands = list(OPERANDS[: pattern.arity])
+    arguments = ", ".join(("input", "other")[: pattern.arity])
+    keep = "{" + ", ".join(f"{n!r}: {n}" for n in pattern.params) + "}"
+    fallback = f"return general(p, ({arguments},), {keep})"
+    take = _take_two(pattern, fallback) if pattern.arity == 2 else _take_one(pattern, fallback)
+    call = "".join(f", {n}={n}" for n in pattern.params)
+    tail = _no_node() if pattern.compares else _make_node(pattern, operands)
+    fun = f"""
+    mode = state()
+    if mode is not None and mode is not NO_GRAD:
+        {fallback}
+{take}
+    try:
+        r = raw({", ".join(operands)}{call})
+    except RECOVERABLE as fault:
+        r = recover(fault, p, ({", ".join(operands)},), {keep})
+    if type(r) is not ndarray:
+        r = asarray(r)
+    t = new(Tensor)
+    t.array = r
+    t.lane = {"BOOL_LANE" if pattern.compares else "lane"}
+    t.leaf = False
+    t._grad = t.hooks = t.version = None
+    t.base = {"input if input.base is None else input.base" if pattern.view else "None"}
+{tail}"""
+    rules = ", ".join(f"rule_{n}" for n in operands)
+    return (
+        f"def make(p, general, form, form_x, form_y, raw, {rules}):\n"
+        f"  def fun({arguments}{pattern.signature}):{fun}\n"
+        f"  def pull(n, g):\n{_pull(pattern, operands)}\n"
+        "  return fun, pull\n"
+    )
+
+
+def _take_one(pattern: Pattern, fallback: str) -> str:
+    return f"""\
+    if type(input) is not Tensor and type(input) is not Parameter:
+        {fallback}
+    lane = input.lane
+    if not lane.{pattern.lane}:
+        {fallback}
+    x = input.array
+    ex = input.node
+    if ex is None and input.leaf:
+        ex = input"""
+
+
+def _take_two(pattern: Pattern, fallback: str) -> str:
+    numbers = f"""\
+        elif (kind is float or kind is int) and lane.plain:
+            y = lane.scalars.get(other)
+            if y is None:
+                y = scalar(lane, other)
+            ey = None
+            chosen = form_y
+"""
+    reflected = f"""\
+    elif (kind is float or kind is int) and (type(other) is Tensor or type(other) is Parameter) and other.lane.plain:
+        lane = other.lane
+        x = lane.scalars.get(input)
+        if x is None:
+            x = scalar(lane, input)
+        ex = None
+        y = other.array
+        ey = other.node
+        if ey is None and other.leaf:
+            ey = other
+        chosen = form_x
+"""
+    return f"""\
+    kind = type(input)
+    if kind is Tensor or kind is Parameter:
+        lane = input.lane
+        kind = type(other)
+        if kind is Tensor or kind is Parameter:
+            if other.lane is not lane or not lane.{pattern.lane}:
+                {fallback}
+            y = other.array
+            ey = other.node
+            if ey is None and other.leaf:
+                ey = other
+            chosen = form
+{numbers if pattern.scalars else ""}\
+        else:
+            {fallback}
+        x = input.array
+        ex = input.node
+        if ex is None and input.leaf:
+            ex = input
+{reflected if pattern.scalars else ""}\
+    else:
+        {fallback}"""
+
+
+def _no_node() -> str:
+    return "    t.node = None\n    return t"
+
+
+def _make_node(pattern: Pattern, operands: list[str]) -> str:
+    two = pattern.arity == 2
+    nothing = "ex is None and ey is None" if two else "ex is None"
+    lines = [
+        f"    if mode is not None or ({nothing}):",
+        "        t.node = None",
+        "        return t",
+        "    n = new(Node)",
+        f"    n.form = {'chosen' if two else 'form'}",
+        "    n.edge_x = ex",
+        f"    n.edge_y = {'ey' if two else 'None'}",
+        *(f"    n.{name} = {_saved(pattern, name, operands)}" for name in ("x", "y", "out")),
+        f"    n.params = {'(' + ', '.join(pattern.params) + ',)' if pattern.params else 'None'}",
+        "    n.shape = r.shape",
+        "    n.dtype = lane.dtype",
+        "    n.hooks = None",
+        "    n.seq = next_seq()",
+        "    t.node = n",
+        "    return t",
+    ]
+    return "\n".join(lines)
+
+
+def _saved(pattern: Pattern, name: str, operands: list[str]) -> str:
+    """The expression for slot ``name``: the value only if an operand that needs a gradient asks for it."""
+    by = [operand for operand, saves in zip(operands, pattern.saves, strict=True) if name in saves]
+    if not by:
+        return "None"
+    value = "r" if name == "out" else name
+    if len(by) == len(operands):
+        return value
+    return f"{value} if e{by[0]} is not None else None"
+
+
+def _pull(pattern: Pattern, operands: list[str]) -> str:
+    if pattern.compares:
+        return "    return ()"
+    parts = [_contribution(pattern, i, name) for i, name in enumerate(operands)]
+    if len(parts) == 1:
+        return f"    return ((n.edge_x, {parts[0]}),)"
+    x, y = parts
+    if y is None:
+        return f"    return ((n.edge_x, {x}),)"
+    return (
+        "    ex = n.edge_x\n    ey = n.edge_y\n"
+        f"    if ey is None:\n        return ((ex, {x}),)\n"
+        f"    if ex is None:\n        return ((ey, {y}),)\n"
+        f"    return ((ex, {x}), (ey, {y}))"
+    )
+
+
+def _contribution(pattern: Pattern, i: int, operand: str) -> str | None:
+    rule = pattern.rules[i]
+    if rule is None:
+        return None
+    mentions, params = rule
+    values = ["g" if n == "g" else f"n.edge_{n}" if n in pattern.specs[i] else f"n.{n}" for n in mentions]
+    values += [f"{n}=n.params[{pattern.params.index(n)}]" for n in params]
+    call = f"rule_{operand}({', '.join(values)})"
+    return call if "g" in mentions else f"g * {call}"
+
+
+class Functions:
+    """The specialised functions by the primitive's name, each made when it is first asked for."""
+
+    def __init__(self, general: Callable[..., Any] = dispatch) -> None:
+        self._general = general
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if not PRIMITIVES:
+            PRIMITIVES.update((p.name, p) for p in TABLE.values())
+        if name not in PRIMITIVES:
+            raise AttributeError(f"the table has no primitive {name!r}")
+        fun = specialise(PRIMITIVES[name], self._general)
+        setattr(self, name, fun)
+        return fun
+
+
+def operate(p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    """What an operator does off the fast path: leave it to the other operand if its type is foreign."""
+    for operand in operands:
+        if not isinstance(operand, (Box, np.ndarray, *NUMBERS)):
+            return NotImplemented
+    return dispatch(p, operands, params)
+
+
+PRIMITIVES: Final[dict[str, Primitive]] = {}
+F: Final = Functions()
+OPERATORS: Final = Functions(operate)

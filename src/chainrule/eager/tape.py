@@ -1,0 +1,292 @@
+"""Recording: the one generic path, by which every primitive can be applied to tensors.
+
+What the specialised functions do not take (mixed dtypes, half types, complex numbers, other array types,
+NumPy's keywords, more than two operands) comes here: bring the operands to a common dtype, run the primitive
+on raw arrays, make the tensors and the node.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core import rules, spec
+from chainrule.core.box import NUMBERS, Box, function
+from chainrule.core.primitive import ELEMENTWISE, LINEAR, Primitive, linear
+from chainrule.core.rules import Form, copied, dtype_of, record
+from chainrule.core.spec import DType
+from chainrule.core.sweep import Node, Port
+from chainrule.eager import modes
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import broadcast_error, translate
+
+
+class AccumulateGrad:
+    """The end of a path: where a leaf's gradient is added up. It holds its leaf, which finds it weakly."""
+
+    __slots__ = ("__weakref__", "variable")
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    next_functions: tuple[Any, ...] = ()
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+
+_accumulators: Final[weakref.WeakKeyDictionary[Tensor, weakref.ref[AccumulateGrad]]] = weakref.WeakKeyDictionary()
+
+
+def accumulator(leaf: Tensor) -> AccumulateGrad:
+    """The one AccumulateGrad of a leaf, as long as someone holds it."""
+    found = _accumulators.get(leaf)
+    node = found() if found is not None else None
+    if node is None:
+        node = AccumulateGrad(leaf)
+        _accumulators[leaf] = weakref.ref(node)
+    return node
+
+
+def public_edge(edge: Any) -> tuple[Any, int]:
+    """An edge as torch shows it in ``next_functions``."""
+    if type(edge) is Port:
+        return edge.node, edge.index
+    return (edge if edge is None or type(edge) is Node else accumulator(edge)), 0
+
+
+class TensorForm(Form):
+    """The general layout on the tape of tensors."""
+
+    __slots__ = ()
+
+    def next_functions(self, node: Node) -> tuple[tuple[Any, int], ...]:
+        """The edges of the operands that can carry a derivative."""
+        p = self.primitive
+        edges = [e for i, e in enumerate(self.edges(node)) if p.rule(i) is not None or e is not None]
+        return tuple(public_edge(edge) for edge in edges)
+
+    def revive(self, node: Node) -> Node:
+        """A copy of ``node`` whose saved arrays are tensors again, each on the edge it came from."""
+        edges = self.edges(node)
+        operands = [
+            revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.rule(i) is not None else x
+            for i, x in enumerate(self.saved(node))
+        ]
+        out = node.out
+        if isinstance(out, tuple):
+            out = tuple(wrap(part, Port(node, k, part.shape, dtype_of(part)) if dtype_of(part).differentiable else None)
+                        for k, part in enumerate(out))  # fmt: skip
+        elif out is not None:
+            out = wrap(out, node)
+        return self.with_saved(node, operands, out)
+
+
+class HalfForm(TensorForm):
+    """The layout of half-precision calls: the rule runs on float32 copies, its result is rounded once."""
+
+    __slots__ = ()
+
+    def pull(self, node: Node, g: Any) -> list[tuple[Any, Any]]:
+        copy = copied(node, tuple(map(widened, node.x)), None, widened(node.out))
+        return super().pull(copy, widened(g))
+
+
+_forms: dict[tuple[Primitive, type[TensorForm]], TensorForm] = {}
+
+
+def form_for(p: Primitive, half: bool) -> TensorForm:
+    """The general form of ``p`` for tensors."""
+    kind = HalfForm if half else TensorForm
+    form = _forms.get((p, kind))
+    if form is None:
+        form = _forms[p, kind] = kind(p)
+    return form
+
+
+def widened(x: Any) -> Any:
+    """Half precision as float32; anything else as it is."""
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(widened, x))
+    if isinstance(x, (Box, np.ndarray, np.generic)) and dtype_of(x).half:
+        return x.cast(spec.float32) if isinstance(x, Box) else x.astype(np.float32)
+    return x
+
+
+def revived(array: np.ndarray, edge: Any) -> Tensor:
+    """A saved array as the tensor it was: the leaf itself, or a tensor on the edge it came from."""
+    if edge is None:
+        return wrap(array)
+    if isinstance(edge, Tensor):
+        if edge.array is array:
+            return edge
+        if edge.array.dtype == array.dtype:
+            alias = wrap(array)
+            alias.node = alias_node(edge)
+            return alias
+    if dtype_of(array) is not rules.space_of(edge)[1]:
+        return wrap(array, alias_node(edge, dtype_of(array)))
+    return wrap(array, edge)
+
+
+def alias_node(edge: Any, dtype: DType | None = None) -> Node:
+    """A node that passes its cotangent on to ``edge``, cast where the dtypes differ."""
+    node = Node.__new__(Node)
+    node.form, node.params = form_for(CAST, half=False), {"dtype": dtype}
+    node.x, node.y, node.out, node.edge_x, node.edge_y, node.hooks = (None,), None, None, (edge,), None, None
+    node.shape, found = rules.space_of(edge)
+    node.dtype = dtype or found
+    node.seq = rules.next_seq()
+    return node
+
+
+@function
+def cast(x: Any, *, dtype: DType) -> Any:
+    """``x`` in another dtype; from complex to real the imaginary part is dropped."""
+    return (x.real if x.dtype.kind == "c" and not dtype.is_complex else x).astype(dtype.numpy)
+
+
+CAST: Final = linear(cast, lambda g, x: g, params={"dtype": ...}, torch="to", node="ToCopyBackward0")
+
+
+def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Apply ``p`` to operands of which ``tensor`` is one, recording if any of them requires grad."""
+    mode = modes.state()
+    edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in operands)
+    common = common_dtype(p, operands)
+    raws = [raw_operand(x, common if p.promotes(i) else None) for i, x in enumerate(operands)]
+    half = common is not None and common.half and p.kind not in (LINEAR,) or _half_sum(p, common)
+    out = run(p, list(map(widened, raws)) if half else raws, params)
+    if half:
+        out = narrowed(out, common)
+    recording = mode is None or mode.grad
+    if p.differentiable and recording and any(e is not None for e in edges) and _floats(p, out):
+        check_inference(p, operands, edges)
+        scalars = tuple(i for i, x in enumerate(operands) if isinstance(x, NUMBERS))
+        form = form_for(p, half)
+        if scalars and not isinstance(p.node, str):
+            form = scalar_form(form, scalars)
+        return record(form, edges, raws, out, params, wrap)
+    if p.outputs != 1:
+        return tuple(map(wrap, out))
+    return wrap(out)
+
+
+_scalar_forms: dict[tuple[TensorForm, tuple[int, ...]], TensorForm] = {}
+
+
+def scalar_form(form: TensorForm, scalars: tuple[int, ...]) -> TensorForm:
+    """``form`` for calls in which these operands were Python numbers (torch names such nodes apart)."""
+    key = form, scalars
+    if key not in _scalar_forms:
+        _scalar_forms[key] = type(form)(form.primitive, scalars)
+    return _scalar_forms[key]
+
+
+def _half_sum(p: Primitive, common: DType | None) -> bool:
+    return common is not None and common.half and p.name in ("sum", "cumsum", "mean", "trace")
+
+
+def _floats(p: Primitive, out: Any) -> bool:
+    parts = out if p.outputs != 1 else (out,)
+    return any(part.dtype.kind in "fcV" for part in parts)
+
+
+def common_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
+    """torch's common dtype of the operands that take part, or None if there is nothing to agree on."""
+    dimensioned: list[DType] = []
+    zero_dim: list[DType] = []
+    weak: list[DType] = []
+    for i, x in enumerate(operands):
+        if not p.promotes(i) or x is None:
+            continue
+        if isinstance(x, (Tensor, np.ndarray)):
+            (dimensioned if x.ndim else zero_dim).append(dtype_of(x))
+        elif isinstance(x, NUMBERS):
+            weak.append(spec.weak_dtype(x))
+        else:
+            raise TypeError(f"{p.name}(): operand {i} must be a tensor, an array or a number, not {type(x).__name__}")
+    if not (dimensioned or zero_dim or weak):
+        return None
+    common = spec.result_type(dimensioned, zero_dim, weak)
+    return spec.default_float() if p.integers == "float" and not common.differentiable else common
+
+
+def raw_operand(x: Any, dtype: DType | None) -> Any:
+    """The raw array of an operand, in ``dtype`` where one is given."""
+    if isinstance(x, Tensor):
+        x = x.array
+    elif dtype is not None and isinstance(x, NUMBERS):
+        return np.asarray(x).astype(dtype.numpy)
+    if dtype is None or x is None or x.dtype == dtype.numpy:
+        return x
+    return x.astype(dtype.numpy)
+
+
+def narrowed(out: Any, dtype: DType) -> Any:
+    """float32 results back in the half type."""
+    if isinstance(out, tuple):
+        return tuple(narrowed(part, dtype) for part in out)
+    return out.astype(dtype.numpy) if out.dtype == np.float32 else out
+
+
+def run(p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+    """The primitive on raw arrays, NumPy's floating-point warnings silent, its errors in torch's words."""
+    try:
+        with np.errstate(all="ignore"):
+            out = p.raw(*arrays, **params)
+    except (ValueError, IndexError, TypeError) as fault:
+        raise explained(fault, p, arrays) from None
+    if p.outputs != 1:
+        return tuple(map(np.asarray, out))
+    return np.asarray(out) if isinstance(out, (np.generic, float, int, bool, complex)) else out
+
+
+def recover(fault: Exception, p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+    """What a specialised function does when NumPy raises: warnings are silenced, errors explained."""
+    if isinstance(fault, RuntimeWarning):
+        return run(p, arrays, params)
+    raise explained(fault, p, arrays) from None
+
+
+def explained(fault: Exception, p: Primitive, arrays: Sequence[Any]) -> Exception:
+    """NumPy's error as torch's users know it: type and words."""
+    if p.kind == ELEMENTWISE or not p.differentiable:
+        shapes = [x.shape for x in arrays if hasattr(x, "shape")]
+        for other in shapes[1:]:
+            error = broadcast_error(shapes[0], other)
+            if error is not None:
+                return error
+    return translate(fault, p.name, [getattr(x, "shape", ()) for x in arrays])
+
+
+def check_inference(p: Primitive, operands: Sequence[Any], edges: Sequence[Any]) -> None:
+    """Refuse to save a tensor made under inference_mode for a recorded call."""
+    wanted = {name for i, edge in enumerate(edges) if edge is not None for name in p.saves(i)}
+    for i, x in enumerate(operands):
+        named = "xs" if p.variadic else rules.OPERANDS[i]
+        if named in wanted and isinstance(x, Tensor) and x.lane.inference:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
+                "in computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
+                "and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+
+
+def tensor_cast(tensor: Tensor, dtype: Any) -> Tensor:
+    """``tensor`` in ``dtype`` (chainrule's or NumPy's), recorded; itself if it has it already."""
+    if not isinstance(dtype, DType):
+        dtype = spec.of_numpy(np.dtype(dtype))
+    if tensor.lane.dtype is dtype:
+        return tensor
+    return process(tensor, CAST, (tensor,), {"dtype": dtype})  # type: ignore[no-any-return]
+
+
+Tensor.process = process  # type: ignore[assignment, method-assign]
+Tensor.cast = tensor_cast  # type: ignore[method-assign]

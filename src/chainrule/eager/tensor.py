@@ -1,0 +1,428 @@
+"""The tensor: an array, where it came from, and what torch's users read off it.
+
+Methods that compute are attached by `namespace`, one row above the table; here stands what needs no op.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from chainrule.core import spec
+from chainrule.core.box import Box
+from chainrule.core.spec import DType
+from chainrule.core.sweep import Node, Port
+from chainrule.eager import modes
+from chainrule.eager.printing import tensor_text
+from chainrule.errors import ShapeError, axis_error, shape_text
+
+
+class Lane:
+    """What tensors must share to be combined by the fast functions: shared object, equal lane.
+
+    ``plain`` lanes (float32, float64) need no promotion and no conjugation; ``native`` ones may at least be
+    moved about without looking at the dtype.
+    """
+
+    __slots__ = ("dtype", "inference", "native", "numpy", "plain", "scalars")
+
+    def __init__(self, dtype: DType, *, inference: bool = False) -> None:
+        self.dtype = dtype
+        self.numpy = dtype.numpy
+        self.inference = inference
+        self.plain = not inference and dtype.name in ("float32", "float64")
+        self.native = not inference
+        self.scalars: dict[float, np.ndarray] = {}  # Python numbers as 0-d arrays: NumPy takes these twice as fast
+
+
+LANES: Final = {d.numpy: Lane(d) for d in spec.DTYPES}
+INFERENCE_LANES: Final = {d.numpy: Lane(d, inference=True) for d in spec.DTYPES}
+
+
+def lane_of(array: Any) -> Lane:
+    """The lane of a raw array in the present mode."""
+    mode = modes.state()
+    lanes = LANES if mode is None or not mode.inference else INFERENCE_LANES
+    lane = lanes.get(array.dtype)
+    return lanes[spec.of_numpy(array.dtype).numpy] if lane is None else lane
+
+
+def scalar(lane: Lane, number: float) -> np.ndarray:
+    """``number`` as a 0-d array of the lane, remembered (but for zeros, since -0.0 == 0.0)."""
+    array = np.asarray(number, lane.numpy)
+    if number != 0 and len(lane.scalars) < 1024:
+        lane.scalars[number] = array
+    return array
+
+
+class Size(tuple[int, ...]):
+    """A shape, printed as torch prints it.
+
+    >>> Size((2, 3)), Size((2, 3)).numel()
+    (torch.Size([2, 3]), 6)
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements of a tensor of this shape."""
+        n = 1
+        for k in self:
+            n *= k
+        return n
+
+    def __repr__(self) -> str:
+        return f"torch.Size({shape_text(self)})"
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        return Size(part) if isinstance(key, slice) else part
+
+
+class Device:
+    """Where data lives; here always the CPU.
+
+    >>> Device("cpu")
+    device(type='cpu')
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        name, _, number = str(getattr(type, "type", type)).partition(":")
+        if name != "cpu":
+            known = name in ("cuda", "mps", "xpu", "meta")
+            raise RuntimeError(
+                f"device {name!r} is not available: chainrule computes on the CPU (arrays of CuPy and Dask excepted)"
+                if known
+                else f"Expected one of cpu, cuda, mps, xpu, meta device type at start of device string: {name}"
+            )
+        self.type = name
+        self.index = int(number) if number else index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + ("" if self.index is None else f", index={self.index}") + ")"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+
+CPU: Final = Device("cpu")
+
+
+class Tensor(Box):
+    """An n-dimensional array that remembers how it was computed.
+
+    ``array`` is the raw array; ``node`` the recorded call that made it (None for a leaf), ``leaf`` whether it is
+    a leaf that asks for its gradient. Tensors are made by `tensor`, `zeros` and their kin.
+    """
+
+    __slots__ = ("__weakref__", "_grad", "array", "base", "hooks", "lane", "leaf", "node", "version")
+
+    array: Any
+    lane: Lane
+    node: Any  # Node, Port or None
+    leaf: bool
+    hooks: Any
+    base: Any  # the tensor this one is a view of
+    version: Any  # None, or the tensor `.data` was taken of: writes through it are not counted
+    is_cuda: ClassVar[bool] = False
+    is_sparse: ClassVar[bool] = False
+    is_quantized: ClassVar[bool] = False
+    device: ClassVar[Device] = CPU
+    layout: ClassVar[str] = "torch.strided"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Everything is done by ``__new__``, which `creation` installs."""
+
+    # What it is
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.lane.dtype
+
+    @property
+    def shape(self) -> Size:
+        """The lengths of the axes."""
+        return Size(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.lane.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.size * self.lane.dtype.itemsize  # type: ignore[no-any-return]
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of axis ``dim``."""
+        if dim is None:
+            return Size(self.array.shape)
+        if not -self.ndim <= dim < self.ndim:
+            raise axis_error(dim, self.ndim)
+        return self.array.shape[dim]
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size  # type: ignore[no-any-return]
+
+    ndimension = dim
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each axis, in elements."""
+        steps = tuple(s // self.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in row-major order."""
+        return bool(self.array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a real floating-point type."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
+        return self.dtype.is_complex
+
+    def is_inference(self) -> bool:
+        """Whether it was made under `inference_mode`."""
+        return self.lane.inference
+
+    def is_signed(self) -> bool:
+        """Whether the dtype can hold negative numbers."""
+        return self.dtype.is_signed
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self.array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+    def get_device(self) -> int:
+        """-1: the CPU."""
+        return -1
+
+    # Its place in the graph
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether calls with this tensor are recorded."""
+        return self.leaf or self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.node is not None:
+            if not wanted:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                    "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+            return
+        if wanted:
+            if not self.dtype.differentiable:
+                raise RuntimeError("only Tensors of floating point dtype can require gradients")
+            if self.lane.inference and not modes.is_inference_mode_enabled():
+                raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        self.leaf = bool(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for the gradient of this leaf (or no longer); returns self."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the user made it: no recorded call did."""
+        return self.node is None
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its node it is."""
+        return self.node.index if type(self.node) is Port else 0
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this non-leaf."""
+        hooks = getattr(self.node, "hooks", None)
+        return hooks is not None and hooks.retained is not None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up, or None."""
+        if self._grad is None and self.node is not None and not self.retains_grad:
+            warnings.warn(NON_LEAF_GRAD, UserWarning, stacklevel=2)
+        return self._grad  # type: ignore[no-any-return]
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value.dtype is not self.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype "
+                f"'{self.dtype.name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype)."
+            )
+        if value.array.shape != self.array.shape:
+            raise ShapeError(
+                f"attempting to assign a gradient of size '{shape_text(value.array.shape)}' to a tensor of size "
+                f"'{shape_text(self.array.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory as a tensor of its own, whose writes the tape does not see."""
+        alias = wrap(self.array)
+        alias.version = self
+        return alias
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self.array = value.array
+        self.lane = value.lane
+
+    # Its values in Python and NumPy
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        return _python(self.array.reshape(()))
+
+    def tolist(self) -> Any:
+        """The elements as (nested lists of) Python numbers."""
+        return _python(self.array)
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The raw array itself, sharing memory; with ``force`` also of a tensor that requires grad."""
+        if not force and self.requires_grad and modes.is_grad_enabled():
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return self.array  # type: ignore[no-any-return]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            kind = "no values" if self.array.size == 0 else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {kind} is ambiguous")
+        return bool(self.array)
+
+    def _scalar(self) -> Any:
+        if self.array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return _python(self.array.reshape(()))
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar())
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.dtype.differentiable:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._scalar())
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+
+    # Its text
+
+    def __repr__(self) -> str:
+        grad_fn = None
+        if self.node is not None:
+            node = self.node.node if type(self.node) is Port else self.node
+            grad_fn = node.name()
+        return tensor_text(self.array, self.dtype.name, default_dtype_name=spec.default_float().name,
+                           grad_fn=grad_fn, requires_grad=self.leaf)  # fmt: skip
+
+    def __format__(self, how: str) -> str:
+        return format(self.item(), how) if self.array.ndim == 0 and not self.requires_grad else format(str(self), how)
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains: a leaf that asks for its gradient from the start."""
+
+    __slots__ = ("__dict__",)
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+def _python(array: Any) -> Any:
+    """Python numbers; half types by way of float32, which holds them exactly."""
+    if array.dtype.kind == "V" or array.dtype.name == "bfloat16":
+        array = array.astype(np.float32)
+    return array.tolist()
+
+
+def wrap(array: Any, node: Node | Port | None = None) -> Tensor:
+    """A tensor around a raw array (a NumPy scalar becomes a 0-d array)."""
+    if isinstance(array, np.generic):
+        array = np.asarray(array)
+    t = object.__new__(Tensor)
+    t.array, t.lane, t.node, t.leaf = array, lane_of(array), node, False
+    t._grad = t.base = t.hooks = t.version = None
+    return t
+
+
+NON_LEAF_GRAD: Final = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+    "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
+    "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access "
+    "the leaf Tensor instead."
+)

@@ -1,0 +1,1 @@
+"""Looks into computations: draws them."""

@@ -1,0 +1,260 @@
+"""Elementwise functions: arithmetic, powers, exponentials, trigonometry, choices, rounding, comparisons.
+
+A rule is d out / d operand; one that mentions ``g`` is the product with it. Where g's dtype could be lost
+(a mask times a float is float64) the rule chooses with `np.where`, whose Python numbers are weak.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.box import function
+from chainrule.core.primitive import elementwise, general, linear, non_differentiable, zero_derivative
+
+LN2 = math.log(2.0)
+LN10 = math.log(10.0)
+PI = math.pi
+
+# Arithmetic
+
+elementwise(np.add, lambda g: g, lambda g: g, integers="keep", torch="add")
+elementwise(np.subtract, lambda g: g, lambda g: -g, integers="keep", torch="sub subtract",
+            node=lambda scalars: "RsubBackward1" if scalars == (0,) else "SubBackward0")  # fmt: skip
+elementwise(np.multiply, lambda y: y, lambda x: x, integers="keep", torch="mul multiply")
+elementwise(np.divide, lambda g, y: g / y, lambda g, y, out: -g * out / y, torch="div divide true_divide")
+elementwise(np.negative, lambda g: -g, integers="keep", torch="neg negative")
+elementwise(np.positive, lambda g: g, integers="keep", node="AliasBackward0")
+elementwise(np.remainder, lambda g: g, lambda g, x, y: -g * np.floor_divide(x, y), integers="keep",
+            node=lambda scalars: "RemainderBackward0" if scalars else "RemainderBackward1",
+            kinks="d out/d x = 1 also at multiples of y")  # fmt: skip
+elementwise(np.fmod, lambda g: g, lambda g, x, y: -g * np.trunc(x / y), integers="keep",
+            node=lambda scalars: "FmodBackward0" if scalars else "FmodBackward1",
+            kinks="d out/d x = 1 also at multiples of y")  # fmt: skip
+
+
+@function
+def lerp(x: Any, y: Any, z: Any) -> Any:
+    """``x + z (y - x)``."""
+    return x + z * (y - x)
+
+
+elementwise(lerp, lambda g, z: g * (1 - z), lambda g, z: g * z, lambda g, x, y: g * (y - x),
+            node=lambda scalars: "LerpBackward0" if 2 in scalars else "LerpBackward1")  # fmt: skip
+
+# Powers and roots
+
+
+def _power(x: Any, y: Any) -> Any:
+    """NumPy's power, but with the multiplications that a whole exponent of 0, 1 or 2 comes to."""
+    if type(y) is np.ndarray and y.ndim == 0 and x.dtype.kind in "fc":
+        if y == 2:
+            return x * x
+        if y == 1:
+            return x + 0
+    return np.power(x, y)
+
+
+elementwise(
+    np.power,
+    lambda g, x, y: g * (y * _power(x, y - (y != 0))),  # at y = 0: 0 * x**0
+    lambda g, x, y, out: g * out * np.log(np.where((x == 0) & (y >= 0), 1.0, x)),
+    raw=_power, integers="keep", torch="pow",
+    node=lambda scalars: {(1,): "PowBackward0", (0,): "PowBackward2"}.get(scalars, "PowBackward1"),
+    kinks="d 0**y / d y = 0 for y >= 0",
+)  # fmt: skip
+elementwise(np.square, lambda g, x: g * (x + x), integers="keep", node="PowBackward0")
+elementwise(np.sqrt, lambda g, out: g / (out + out), kinks="infinite at 0")
+elementwise(np.cbrt, lambda g, out: g / (3 * out * out))
+elementwise(np.reciprocal, lambda g, out: -g * out * out)
+elementwise(np.hypot, lambda g, x, out: g * (x / out), lambda g, y, out: g * (y / out), kinks="nan at (0, 0), as torch")
+
+
+@function
+def rsqrt(x: Any) -> Any:
+    """``1 / sqrt(x)``."""
+    return 1 / np.sqrt(x)
+
+
+elementwise(rsqrt, lambda g, out: -0.5 * g * out * out * out)
+
+# Exponentials and logarithms
+
+elementwise(np.exp, lambda out: out)
+elementwise(np.exp2, lambda out: out * LN2)
+elementwise(np.expm1, lambda out: out + 1)
+elementwise(np.log, lambda g, x: g / x)
+elementwise(np.log2, lambda g, x: g / (x * LN2))
+elementwise(np.log10, lambda g, x: g / (x * LN10))
+elementwise(np.log1p, lambda g, x: g / (1 + x), node="Log1PBackward0")
+elementwise(np.logaddexp, lambda g, x, y: g / (1 + np.exp(y - x)), lambda g, x, y: g / (1 + np.exp(x - y)))
+elementwise(np.logaddexp2, lambda g, x, y: g / (1 + np.exp2(y - x)), lambda g, x, y: g / (1 + np.exp2(x - y)))
+
+# Trigonometric and hyperbolic functions
+
+elementwise(np.sin, lambda x: np.cos(x))
+elementwise(np.cos, lambda x: -np.sin(x))
+elementwise(np.tan, lambda out: 1 + out * out)
+elementwise(np.arcsin, lambda g, x: g / np.sqrt(1 - x * x), torch="asin arcsin")
+elementwise(np.arccos, lambda g, x: -g / np.sqrt(1 - x * x), torch="acos arccos")
+elementwise(np.arctan, lambda g, x: g / (1 + x * x), torch="atan arctan")
+elementwise(np.arctan2, lambda g, x, y: g * y / (x * x + y * y), lambda g, x, y: -g * x / (x * x + y * y),
+            torch="atan2 arctan2")  # fmt: skip
+elementwise(np.sinh, lambda x: np.cosh(x))
+elementwise(np.cosh, lambda x: np.sinh(x))
+elementwise(np.tanh, lambda out: 1 - out * out)
+elementwise(np.arcsinh, lambda g, x: g / np.sqrt(1 + x * x), torch="asinh arcsinh")
+elementwise(np.arccosh, lambda g, x: g / np.sqrt(x * x - 1), torch="acosh arccosh")
+elementwise(np.arctanh, lambda g, x: g / (1 - x * x), torch="atanh arctanh")
+elementwise(np.deg2rad, lambda g: g * (PI / 180), node="Deg2RadBackward0")
+elementwise(np.rad2deg, lambda g: g * (180 / PI), node="Rad2DegBackward0")
+
+
+def _sinc_slope(x: Any, out: Any) -> Any:
+    return (np.cos(PI * x) - out) / np.where(x == 0, 1.0, x)
+
+
+@function
+def sinc(x: Any) -> Any:
+    """``sin(pi x) / (pi x)``, and 1 at 0."""
+    turn = PI * np.where(x == 0, 1e-20, x)
+    return np.sin(turn) / turn
+
+
+elementwise(sinc, lambda x, out: _sinc_slope(x, out))
+
+# Absolute value, sign, complex parts
+
+general(np.absolute, lambda g, x: g * np.sign(x), jvp=lambda t, x: np.real(np.conjugate(np.sign(x)) * t), arity=1,
+        torch="abs absolute", kinks="0 at 0")  # fmt: skip
+linear(np.conjugate, lambda g, x: np.conjugate(g), torch="conj", node="ConjBackward0")
+linear(np.real, lambda g, x: g, torch="real")
+linear(np.imag, lambda g, x: g * 1j, torch="imag")
+elementwise(np.copysign, lambda g, x, out: g * np.sign(x) * np.sign(out), None, kinks="0 at x = 0")
+zero_derivative(np.sign, integers="keep")
+
+# Choices. Operands that tie share the derivative.
+
+elementwise(
+    np.maximum,
+    lambda g, x, y: np.where(x == y, g / 2, np.where(x > y, g, 0.0)),
+    lambda g, x, y: np.where(x == y, g / 2, np.where(x < y, g, 0.0)),
+    integers="keep", kinks="1/2 each where x = y",
+)  # fmt: skip
+elementwise(
+    np.minimum,
+    lambda g, x, y: np.where(x == y, g / 2, np.where(x < y, g, 0.0)),
+    lambda g, x, y: np.where(x == y, g / 2, np.where(x > y, g, 0.0)),
+    integers="keep", kinks="1/2 each where x = y",
+)  # fmt: skip
+elementwise(np.fmax, lambda g, x, y: np.where((x >= y) | np.isnan(y), g, 0.0),
+            lambda g, x, y: np.where((x >= y) | np.isnan(y), 0.0, g), integers="keep", kinks="all to x where x = y")  # fmt: skip
+elementwise(np.fmin, lambda g, x, y: np.where((x <= y) | np.isnan(y), g, 0.0),
+            lambda g, x, y: np.where((x <= y) | np.isnan(y), 0.0, g), integers="keep", kinks="all to x where x = y")  # fmt: skip
+elementwise(np.where, None, lambda g, x: np.where(x, g, 0.0), lambda g, x: np.where(x, 0.0, g), integers="keep")
+
+
+def _below(x: Any, bound: Any) -> Any:
+    return False if bound is None else x < bound
+
+
+def _clip(x: Any, y: Any = None, z: Any = None) -> Any:
+    """NumPy's clip: as two ufuncs, which is faster, and takes None for no bound."""
+    low = x if y is None else np.maximum(x, y)
+    return low if z is None else np.minimum(low, z)
+
+
+elementwise(
+    np.clip,
+    lambda g, x, y, z: np.where(_below(x, y) | _below(np.negative(x), None if z is None else np.negative(z)), 0.0, g),
+    lambda g, x, y, z: np.where(_below(x, y) & ~np.asarray(_below(z, y) if z is not None else False), g, 0.0),
+    lambda g, x, y, z: np.where((x > z) | (_below(z, y)), g, 0.0),
+    raw=_clip, integers="keep", torch="clamp clip", kinks="1 for x at a bound",
+    node=lambda operands: "ClampBackward0" if any(getattr(b, "shape", None) for b in operands[1:]) else "ClampBackward1",
+)  # fmt: skip
+
+# Rounding and steps: recorded, with derivative 0
+
+zero_derivative(np.floor, np.ceil, np.trunc, integers="keep")
+zero_derivative(np.rint, integers="keep", torch="rint", node="RoundBackward0")
+zero_derivative(np.round, integers="keep", torch="round", arity=1, params={"decimals": 0})
+zero_derivative(np.floor_divide, integers="keep", node="torch::autograd::NotImplemented")
+
+
+@function
+def frac(x: Any) -> Any:
+    """``x - trunc(x)``."""
+    return x - np.trunc(x)
+
+
+elementwise(frac, lambda g: g)
+
+# Activations
+
+
+@function
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + exp(-x))``, without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1 + e)
+
+
+@function
+def relu(x: Any) -> Any:
+    """``max(x, 0)``."""
+    return np.maximum(x, 0)
+
+
+@function
+def silu(x: Any) -> Any:
+    """``x sigmoid(x)``."""
+    return x * sigmoid(x)
+
+
+@function
+def softplus(x: Any, *, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """``log(1 + exp(beta x)) / beta``; x itself where ``beta x > threshold``."""
+    return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
+
+
+@function
+def logsigmoid(x: Any) -> Any:
+    """``log(sigmoid(x))``."""
+    return -np.logaddexp(0, -x)
+
+
+@function
+def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
+    """x where positive, else ``negative_slope x``."""
+    return np.where(x > 0, x, negative_slope * x)
+
+
+@function
+def elu(x: Any, *, alpha: float = 1.0) -> Any:
+    """x where positive, else ``alpha (exp(x) - 1)``."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+elementwise(sigmoid, lambda out: out * (1 - out))
+elementwise(relu, lambda g, out: g * (out > 0), integers="keep", kinks="0 at 0")
+elementwise(silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))))
+elementwise(softplus, lambda g, x, *, beta=1.0, threshold=20.0: g * np.where(x * beta > threshold, 1.0, sigmoid(x * beta)))
+elementwise(logsigmoid, lambda g, x: g * sigmoid(-x), torch="logsigmoid", node="LogSigmoidBackward0")
+elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: np.where(x > 0, g, negative_slope * g),
+            kinks="negative_slope at 0")  # fmt: skip
+elementwise(elu, lambda g, x, out, *, alpha=1.0: np.where(x > 0, g, g * (out + alpha)), kinks="alpha at 0")
+
+# Comparisons and predicates
+
+non_differentiable(np.equal, torch="eq")
+non_differentiable(np.not_equal, torch="ne not_equal")
+non_differentiable(np.less, torch="lt less")
+non_differentiable(np.less_equal, torch="le less_equal")
+non_differentiable(np.greater, torch="gt greater")
+non_differentiable(np.greater_equal, torch="ge greater_equal")
+non_differentiable(np.isnan, np.isfinite, np.isinf, np.signbit,
+                   np.logical_and, np.logical_or, np.logical_xor, np.logical_not)  # fmt: skip
+non_differentiable(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift)
+non_differentiable(np.invert, torch="bitwise_not")

@@ -1,0 +1,201 @@
+"""Indexing. A key is split into what is static (slices, whole numbers, None, Ellipsis) and index arrays,
+which are operands: ``key`` holds HOLE where they go. Each way of taking has a way of placing as its adjoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core.box import derived, function
+from chainrule.core.primitive import linear
+
+
+class _Hole:
+    def __repr__(self) -> str:
+        return "HOLE"
+
+
+HOLE: Final = _Hole()  # where an index array goes
+
+
+def split_key(key: Any) -> tuple[Any, list[Any]]:
+    """A key with HOLE for every index array in it, and these arrays."""
+    parts = key if isinstance(key, tuple) else (key,)
+    arrays = [part for part in parts if is_index_array(part)]
+    if not arrays:
+        return key, []
+    return tuple(HOLE if is_index_array(part) else part for part in parts), arrays
+
+
+def is_index_array(part: Any) -> bool:
+    """Whether a part of a key selects by its elements."""
+    return not (part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))) or isinstance(part, bool)
+
+
+def filled(key: Any, arrays: tuple[Any, ...]) -> Any:
+    """``key`` with ``arrays`` put back in its holes."""
+    if not arrays:
+        return key
+    rest = iter(arrays)
+    return tuple(next(rest) if part is HOLE else part for part in key)
+
+
+def _last_step(key: Any, operands: Any) -> str:
+    """torch takes a key apart into one node per part and shows the last."""
+    parts = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
+    moved = [part for part in parts if part != slice(None)] if len(parts) > 1 else parts
+    if not moved:
+        return "AliasBackward0"
+    last = moved[-1]
+    return "UnsqueezeBackward0" if last is None else "SliceBackward0" if isinstance(last, slice) else "SelectBackward0"
+
+
+@function
+def getitem(x: Any, *, key: Any) -> Any:
+    """``x[key]`` by slices and whole numbers: a view."""
+    return x[key]
+
+
+@function
+def place(x: Any, *, shape: Any, key: Any) -> Any:
+    """Zeros with ``x`` at ``key``."""
+    out = np.zeros(shape, x.dtype)
+    out[key] = x
+    return out
+
+
+@function
+def take_items(x: Any, *indices: Any, key: Any) -> Any:
+    """``x[key]`` by index arrays and masks: a copy."""
+    return x[filled(key, indices)]
+
+
+@function
+def place_items(x: Any, *indices: Any, shape: Any, key: Any) -> Any:
+    """Zeros with ``x`` added at ``key``, as often as each position is named."""
+    out = np.zeros(shape, x.dtype)
+    full = filled(key, indices)
+    if all(np.asarray(index).dtype == bool for index in indices):
+        out[full] = x
+    else:
+        np.add.at(out, full, x)
+    return out
+
+
+@function
+def setitem(x: Any, y: Any, *indices: Any, key: Any) -> Any:
+    """A copy of ``x`` with ``y`` stored at ``key``."""
+    out = x.copy()
+    out[filled(key, indices)] = y
+    return out
+
+
+def _take(x: Any, indices: tuple[Any, ...], key: Any) -> Any:
+    return take_items(x, *indices, key=key) if indices else getitem(x, key=key)
+
+
+linear(getitem, lambda g, x, *, key: place(g, shape=x.shape, key=key), moves="view",
+       node=lambda key, operands: _last_step(key, operands))  # fmt: skip
+linear(place, lambda g, x, *, shape, key: getitem(g, key=key), moves="copy")
+linear(take_items, lambda g, i, *xs, key: place_items(g, *xs[1:], shape=xs[0].shape, key=key) if i == 0 else None,
+       promoted=0, node="IndexBackward0")  # fmt: skip
+linear(place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=0)
+linear(setitem, lambda g, i, *xs, key: setitem(g, 0.0, *xs[2:], key=key) if i == 0 else _take(g, xs[2:], key),
+       promoted=2, node=lambda key: "CopySlices" if HOLE not in _parts(key) else "IndexPutBackward0")  # fmt: skip
+
+
+def _parts(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+# Along one axis, as torch's gather and scatter
+
+
+def _grid(index: Any, axis: int) -> tuple[Any, ...]:
+    """The full index of each element of ``index``, which names positions along ``axis``."""
+    grid = list(np.ix_(*map(np.arange, index.shape)))
+    grid[axis] = index
+    return tuple(grid)
+
+
+@function
+def gather(x: Any, y: Any, *, axis: int) -> Any:
+    """``out[i, j] = x[y[i, j], j]`` for axis 0, and so on."""
+    return x[_grid(y, axis)] if x.ndim else x + 0
+
+
+@function
+def place_along(x: Any, y: Any, *, shape: Any, axis: int) -> Any:
+    """Zeros with ``x`` added at the positions ``y`` along ``axis``."""
+    return _added(np.zeros(shape, x.dtype), y, x, axis)
+
+
+@function
+def scatter_add(x: Any, y: Any, z: Any, *, axis: int) -> Any:
+    """A copy of ``x`` with ``z`` added at the positions ``y`` along ``axis``."""
+    return _added(x.copy(), y, z, axis)
+
+
+def _added(out: Any, index: Any, values: Any, axis: int) -> Any:
+    values = values[tuple(map(slice, index.shape))]
+    if out.ndim == 0:
+        return out + values.sum()
+    np.add.at(out, _grid(index, axis), values)
+    return out
+
+
+@function
+def scatter(x: Any, y: Any, z: Any, *, axis: int) -> Any:
+    """A copy of ``x`` with ``z`` stored at the positions ``y`` along ``axis``."""
+    out = x.copy()
+    out[_grid(y, axis)] = np.broadcast_to(z, y.shape) if np.ndim(z) == 0 else z[tuple(map(slice, y.shape))]
+    return out
+
+
+@function
+def index_add(x: Any, y: Any, z: Any, *, axis: int, alpha: float = 1) -> Any:
+    """A copy of ``x`` with ``alpha z`` added to its slices number ``y`` along ``axis``."""
+    out = x.copy()
+    np.add.at(out, (slice(None),) * (axis % x.ndim) + (y,), alpha * z)
+    return out
+
+
+def _within(g: Any, z: Any, index: Any) -> Any:
+    """``g``, shaped like ``index``, as a cotangent of the possibly larger ``z``."""
+    if z.ndim == 0:
+        return np.sum(g)
+    return g if z.shape == index.shape else place(g, shape=z.shape, key=tuple(map(slice, index.shape)))
+
+
+linear(gather, lambda g, x, y, *, axis: place_along(g, y, shape=x.shape, axis=axis))
+linear(place_along, lambda g, x, y, *, shape, axis: _within(gather(g, y, axis=axis), x, y))
+linear(scatter_add, lambda g, x, *, axis: g, None, lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))
+linear(scatter, lambda g, x, y, *, axis: scatter(g, y, np.zeros_like(gather(g, y, axis=axis)), axis=axis), None,
+       lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))  # fmt: skip
+linear(index_add, lambda g, x, *, axis, alpha=1: g, None, lambda g, y, z, *, axis, alpha=1: alpha * np.take(g, y, axis=axis))
+
+
+def _take_pullback(g: Any, x: Any, y: Any, axis: int | None) -> Any:
+    if axis is None:
+        return np.reshape(place_items(g, y, shape=(_size(x.shape),), key=(HOLE,)), x.shape)
+    key = (slice(None),) * (axis % len(x.shape)) + (HOLE,)
+    return place_items(g, y, shape=x.shape, key=key)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+linear(np.take, lambda g, x, y, *, axis=None: _take_pullback(g, x, y, axis),
+       node=lambda axis: "TakeBackward0" if axis is None else "IndexSelectBackward0")  # fmt: skip
+
+
+@derived(np.take_along_axis)
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """NumPy's take_along_axis."""
+    return gather(np.reshape(x, -1), indices, axis=0) if axis is None else gather(x, indices, axis=axis)

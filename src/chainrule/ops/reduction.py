@@ -1,0 +1,299 @@
+"""Reductions and scans. ``restore`` brings a reduced cotangent back to the operand's shape."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.box import Box, derived, function
+from chainrule.core.primitive import general, linear, non_differentiable
+from chainrule.ops.indexing import place_along
+
+SMALL = 4096  # elements up to which filling is cheaper than a broadcast view
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes that ``axis`` (None, a number or several) means, each in ``[0, ndim)``."""
+    if axis is None:
+        return tuple(range(ndim))
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    return tuple(a % ndim if ndim else 0 for a in given)
+
+
+def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """The shape after reducing over ``axis`` with keepdims."""
+    axes = axes_of(axis, len(shape))
+    return tuple(1 if k in axes else n for k, n in enumerate(shape))
+
+
+def count(shape: tuple[int, ...], axis: Any) -> int:
+    """How many elements are reduced to one."""
+    return math.prod(shape[a] for a in axes_of(axis, len(shape)) if shape)
+
+
+def restore(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """``g``, a result of reducing something shaped like ``x`` over ``axis``, stretched to x's shape."""
+    shape = x.shape
+    if not isinstance(g, Box) and (axis is None or keepdims) and math.prod(shape) <= SMALL:
+        full = np.empty(shape, g.dtype)
+        full[...] = g
+        return full
+    if not keepdims and axis is not None:
+        g = np.reshape(g, kept_shape(shape, axis))
+    return np.broadcast_to(g, shape)
+
+
+def _sum(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.add.reduce(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
+
+
+def _mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    n = count(x.shape, axis)
+    return _sum(x, axis=axis, keepdims=keepdims) / (n or math.nan)
+
+
+def _by_axis(name: str) -> Any:
+    """torch numbers its overloads: 0 for all elements, 1 for given axes."""
+    return lambda *, axis: f"{name}Backward0" if axis is None else f"{name}Backward1"
+
+
+linear(np.sum, lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims), raw=_sum, node=_by_axis("Sum"))
+linear(np.mean, lambda g, x, *, axis=None, keepdims=False: restore(g / count(x.shape, axis), x, axis, keepdims),
+       raw=_mean, node=_by_axis("Mean"), integers="float")  # fmt: skip
+
+
+# Products: at the first zero along an axis the product of the others is computed without it
+
+
+def _flat(x: Any, axis: Any) -> tuple[Any, int]:
+    """``x`` with the reduced axis as a single one, and its number."""
+    return (np.reshape(x, (-1,)), 0) if axis is None else (x, axis)
+
+
+def _first_zero(x: Any, axis: int) -> Any:
+    zero = x == 0
+    return zero & (np.cumsum(zero, axis=axis) == 1)
+
+
+def prod_pullback(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+    """``g`` times the product of the other elements."""
+    flat, along = _flat(x, axis)
+    first = _first_zero(flat, along)
+    others = np.prod(np.where(first, 1.0, flat), axis=along, keepdims=True)
+    full_g = restore(g, x, axis, keepdims)
+    full_out = restore(out, x, axis, keepdims)
+    at_zero = np.reshape(np.where(first, others, 0.0), x.shape)
+    return np.where(np.reshape(first, x.shape), full_g * at_zero, full_g * full_out / np.where(x == 0, 1.0, x))
+
+
+general(np.prod, lambda g, x, out, *, axis=None, keepdims=False: prod_pullback(g, x, out, axis, keepdims),
+        raw=lambda x, *, axis=None, keepdims=False: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
+        node=_by_axis("Prod"))  # fmt: skip
+
+
+def reverse_cumsum(g: Any, axis: int) -> Any:
+    """Sums from each element to the end."""
+    return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
+
+
+def _cumulative(ufunc: np.ufunc) -> Any:
+    def raw(x: Any, *, axis: Any = None) -> Any:
+        if axis is None:
+            return ufunc.accumulate(x.reshape(-1))
+        return ufunc.accumulate(x, axis=axis) if x.ndim else x + 0
+
+    return raw
+
+
+def cumprod_pullback(g: Any, x: Any, out: Any, axis: Any) -> Any:
+    """``sum_{j>=k} g_j prod_{i<=j, i!=k} x_i``."""
+    if x.ndim == 0:
+        return g
+    flat, along = _flat(x, axis)
+    first = _first_zero(flat, along)
+    without = np.cumprod(np.where(first, 1.0, flat), axis=along)
+    usual = reverse_cumsum(g * out, along) / np.where(flat == 0, 1.0, flat)
+    return np.reshape(np.where(first, reverse_cumsum(g * without, along), usual), x.shape)
+
+
+linear(
+    np.cumsum,
+    lambda g, x, *, axis=None: g if x.ndim == 0 else np.reshape(reverse_cumsum(g, 0 if axis is None else axis), x.shape),
+    raw=_cumulative(np.add),
+)
+general(np.cumprod, lambda g, x, out, *, axis=None: cumprod_pullback(g, x, out, axis), raw=_cumulative(np.multiply))
+
+
+# Extrema: ties share evenly
+
+
+def extremum_pullback(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+    """``g`` shared evenly among the elements that equal the extremum."""
+    ties = np.where(x == restore(out, x, axis, keepdims), np.ones_like(x), 0.0)
+    return restore(g / np.sum(ties, axis=axis, keepdims=keepdims), x, axis, keepdims) * ties
+
+
+def _extremum(ufunc: np.ufunc) -> Any:
+    def raw(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+        return ufunc.reduce(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
+
+    return raw
+
+
+general(np.max, lambda g, x, out, *, axis=None, keepdims=False: extremum_pullback(g, x, out, axis, keepdims),
+        raw=_extremum(np.maximum), torch="amax", kinks="ties share evenly",
+        node=lambda *, axis: "MaxBackward1" if axis is None else "AmaxBackward0")  # fmt: skip
+general(np.min, lambda g, x, out, *, axis=None, keepdims=False: extremum_pullback(g, x, out, axis, keepdims),
+        raw=_extremum(np.minimum), torch="amin", kinks="ties share evenly",
+        node=lambda *, axis: "MinBackward1" if axis is None else "AminBackward0")  # fmt: skip
+
+
+@function
+def max_with_index(x: Any, *, axis: int, keepdims: bool = False) -> Any:
+    """The largest element along ``axis`` and where it first stands."""
+    return _with_index(x, np.argmax(x, axis=axis, keepdims=True), axis, keepdims)
+
+
+@function
+def min_with_index(x: Any, *, axis: int, keepdims: bool = False) -> Any:
+    """The smallest element along ``axis`` and where it first stands."""
+    return _with_index(x, np.argmin(x, axis=axis, keepdims=True), axis, keepdims)
+
+
+def _with_index(x: Any, where: Any, axis: int, keepdims: bool) -> Any:
+    value = np.take_along_axis(x, where, axis=axis) if x.ndim else x
+    return (value, where) if keepdims or not x.ndim else (value.squeeze(axis), where.squeeze(axis))
+
+
+def _chosen(g: Any, x: Any, indices: Any, axis: int, keepdims: bool) -> Any:
+    kept = kept_shape(x.shape, axis)
+    return place_along(np.reshape(g, kept), np.reshape(indices, kept), shape=x.shape, axis=axis)
+
+
+for _fun, _name in ((max_with_index, "Max"), (min_with_index, "Min")):
+    general(_fun, lambda g, x, out, *, axis, keepdims=False: _chosen(g[0], x, out[1], axis, keepdims), outputs=2,
+            node=f"{_name}Backward0", kinks="all to the first of several equal")  # fmt: skip
+
+
+@function
+def sort_with_index(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
+    """The elements in order along ``axis`` and where each stood; equal elements keep their order."""
+    if x.ndim == 0:
+        return x.copy(), np.zeros((), np.int64)
+    if descending:
+        order = np.flip(x.shape[axis] - 1 - np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+    else:
+        order = np.argsort(x, axis=axis, kind="stable")
+    return np.take_along_axis(x, order, axis=axis), order
+
+
+general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False: place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2,
+        torch="sort", kinks="equal elements keep their order")  # fmt: skip
+
+
+@derived(np.sort)
+def sort(x: Any, axis: int | None = -1, **how: Any) -> Any:
+    """NumPy's sort."""
+    flat, along = _flat(x, axis)
+    return sort_with_index(flat, axis=along)[0]
+
+
+# Spread and norms
+
+
+def _spread(x: Any, axis: Any, ddof: float) -> tuple[Any, float]:
+    return x - np.mean(x, axis=axis, keepdims=True), max(count(x.shape, axis) - ddof, 0)
+
+
+def _var(x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    away, n = _spread(x, axis, ddof)
+    square = np.real(away * np.conjugate(away)) if x.dtype.kind == "c" else away * away
+    return _sum(square, axis=axis, keepdims=keepdims) / (n or np.float64(0).astype(square.dtype))
+
+
+def var_pullback(g: Any, x: Any, axis: Any, ddof: float, keepdims: bool) -> Any:
+    """``2 g (x - mean) / (n - ddof)``."""
+    away, n = _spread(x, axis, ddof)
+    return restore(g * (2 / n if n else math.inf), x, axis, keepdims) * away
+
+
+general(np.var, lambda g, x, *, axis=None, ddof=0, keepdims=False: var_pullback(g, x, axis, ddof, keepdims), raw=_var,
+        integers="float")  # fmt: skip
+general(
+    np.std,
+    lambda g, x, out, *, axis=None, ddof=0, keepdims=False:
+        var_pullback(np.where(out == 0, 0.0, g / np.where(out == 0, 1.0, 2 * out)), x, axis, ddof, keepdims),
+    raw=lambda x, **params: np.sqrt(_var(x, **params)), integers="float", kinks="0 where all elements are equal",
+)  # fmt: skip
+
+
+@function
+def vector_norm(x: Any, *, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    """``(sum |x|**ord)**(1/ord)`` over ``axis`` (the largest or smallest |x| for +-inf, the count of nonzeros for 0)."""
+    if ord == 2 and axis is None and not keepdims and x.dtype.kind == "f":
+        flat = x.reshape(-1)
+        return np.sqrt(np.dot(flat, flat))
+    size = np.absolute(x)
+    if ord == math.inf or ord == -math.inf:
+        return _extremum(np.maximum if ord > 0 else np.minimum)(size, axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return _sum(np.where(size == 0, 0.0, np.ones_like(size)), axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return _sum(size, axis=axis, keepdims=keepdims)
+    if ord == 2:
+        return np.sqrt(_sum(size * size, axis=axis, keepdims=keepdims))
+    return _sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def norm_pullback(g: Any, x: Any, out: Any, ord: float, axis: Any, keepdims: bool) -> Any:
+    """The derivative of `vector_norm`; 0 at the origin."""
+    if ord == 2:
+        return x * restore(g / (out + (out == 0)), x, axis, keepdims)
+    if ord == 1:
+        return np.sign(x) * restore(g, x, axis, keepdims)
+    if ord == 0:
+        return np.zeros_like(x)
+    if math.isinf(ord):
+        return np.sign(x) * extremum_pullback(g, np.absolute(x), out, axis, keepdims)
+    size = np.absolute(x)
+    away = np.where(size == 0, 1.0, size)
+    scale = restore(g / (out + (out == 0)) ** (ord - 1), x, axis, keepdims)
+    return np.where(size == 0, 0.0, scale * np.sign(x) * away ** (ord - 1))
+
+
+general(vector_norm, lambda g, x, out, *, ord=2, axis=None, keepdims=False: norm_pullback(g, x, out, ord, axis, keepdims),
+        node="LinalgVectorNormBackward0", integers="float", kinks="0 at the origin")  # fmt: skip
+
+
+@derived(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's norm of vectors, and the Frobenius norm of matrices."""
+    matrix = (axis is None and x.ndim == 2) or (isinstance(axis, tuple) and len(axis) == 2)
+    if ord == "fro" or ord is None:
+        return vector_norm(x, ord=2, axis=axis, keepdims=keepdims)
+    if matrix or isinstance(ord, str):
+        raise NotImplementedError(f"the matrix norm of order {ord!r} is not there yet; 'fro' is")
+    return vector_norm(x, ord=ord, axis=axis, keepdims=keepdims)
+
+
+@function
+def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """``log(sum(exp(x)))`` over ``axis``, without overflow."""
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    top = np.max(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
+    top = np.where(np.isfinite(top), top, 0.0)
+    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else total.reshape(_sum(x, axis=axis).shape)
+
+
+general(logsumexp, lambda g, x, out, *, axis=None, keepdims=False:
+        restore(g, x, axis, keepdims) * np.exp(x - restore(out, x, axis, keepdims)), integers="float")  # fmt: skip
+
+# Questions without a derivative
+
+non_differentiable(np.argmax, np.argmin, arity=1, params={"axis": None, "keepdims": False})
+non_differentiable(np.any, np.all, arity=1, params={"axis": None, "keepdims": False})
+non_differentiable(np.count_nonzero, arity=1, params={"axis": None, "keepdims": False})
+non_differentiable(np.argsort, arity=1, params={"axis": -1, "kind": "stable"})

@@ -1,0 +1,297 @@
+"""Moving elements about: shapes, axes, joining, splitting, repeating, triangles and diagonals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.box import derived, function
+from chainrule.core.primitive import linear
+from chainrule.core.sweep import unbroadcast
+from chainrule.ops.indexing import getitem, place, place_items, HOLE
+from chainrule.ops.reduction import axes_of
+
+# Shapes and axes
+
+linear(np.reshape, lambda g, x, *, shape: np.reshape(g, x.shape), raw=lambda x, *, shape: x.reshape(shape),
+       moves="view", node="ViewBackward0")  # fmt: skip
+linear(np.broadcast_to, lambda g, x, *, shape: unbroadcast(g, x.shape), moves="view", node="ExpandBackward0")
+linear(np.expand_dims, lambda g, x, *, axis: np.reshape(g, x.shape), moves="view", node="UnsqueezeBackward0")
+linear(np.squeeze, lambda g, x, *, axis=None: np.reshape(g, x.shape), moves="view",
+       node=lambda axis: f"SqueezeBackward{0 if axis is None else 2 if isinstance(axis, tuple) else 1}")  # fmt: skip
+
+
+def inverse(axes: Any) -> Any:
+    """The permutation that undoes ``axes``."""
+    if axes is None:
+        return None
+    n = len(axes)
+    return tuple(sorted(range(n), key=lambda k: axes[k] % n))
+
+
+linear(np.transpose, lambda g, x, *, axes=None: np.transpose(g, inverse(axes)), moves="view", node="PermuteBackward0")
+linear(np.swapaxes, lambda g, x, *, axis1, axis2: np.swapaxes(g, axis1, axis2), moves="view", node="TransposeBackward0")
+
+
+@function
+def t(x: Any) -> Any:
+    """The transpose of a matrix; a vector or a number as it is."""
+    return x.T
+
+
+linear(t, lambda g, x: t(g), moves="view", node="TBackward0")
+
+
+@function
+def copy(x: Any) -> Any:
+    """A copy in memory of its own."""
+    return np.array(x)
+
+
+linear(copy, lambda g, x: g, moves="copy", torch="clone", node="CloneBackward0")
+
+
+@derived(np.moveaxis)
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """NumPy's moveaxis."""
+    source, destination = axes_of(source, x.ndim), axes_of(destination, x.ndim)
+    order = [k for k in range(x.ndim) if k not in source]
+    for to, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(to, axis)
+    return np.transpose(x, tuple(order))
+
+
+@derived(np.ravel)
+def ravel(x: Any, order: str = "C") -> Any:
+    """NumPy's ravel."""
+    return np.reshape(x, (-1,))
+
+
+# Joining and splitting
+
+
+def _segment(g: Any, i: int, xs: Any, axis: int) -> Any:
+    """The part of ``g`` that came from operand ``i`` of a concatenation."""
+    axis = axis % xs[0].ndim
+    start = sum(x.shape[axis] for x in xs[:i])
+    return getitem(g, key=(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),))
+
+
+linear(np.concatenate, lambda g, i, *xs, axis=0: _segment(g, i, xs, axis), listed=True, torch="cat",
+       raw=lambda *xs, axis=0: np.concatenate(xs, axis))  # fmt: skip
+linear(np.stack, lambda g, i, *xs, axis=0: getitem(g, key=(slice(None),) * (axis % (xs[0].ndim + 1)) + (i,)), listed=True,
+       raw=lambda *xs, axis=0: np.stack(xs, axis))  # fmt: skip
+
+
+@function
+def unbind(x: Any, *, axis: int = 0) -> Any:
+    """The slices along ``axis``."""
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+@function
+def split(x: Any, *, sizes: Any, axis: int = 0) -> Any:
+    """Parts of the given ``sizes`` along ``axis``."""
+    ends = np.cumsum(sizes)
+    if ends[-1] != x.shape[axis]:
+        raise ValueError(f"split sizes {list(sizes)} do not sum to {x.shape[axis]}, the length of axis {axis}")
+    return tuple(np.split(x, ends[:-1], axis=axis))
+
+
+def _present(g: Any, shape: tuple[int, ...]) -> Any:
+    """The parts of a cotangent, zeros of ``shape`` for the absent ones."""
+    like = next(part for part in g if part is not None)
+    return [np.zeros_like(like, shape=shape) if part is None else part for part in g]
+
+
+def _split_pullback(g: Any, x: Any, sizes: Any, axis: int) -> Any:
+    axis = axis % x.ndim
+    total = None
+    for k, part in enumerate(g):
+        if part is not None:
+            start = sum(sizes[:k])
+            key = (slice(None),) * axis + (slice(start, start + sizes[k]),)
+            full = place(part, shape=x.shape, key=key)
+            total = full if total is None else total + full
+    return total
+
+
+linear(unbind, lambda g, x, *, axis=0: np.stack(_present(g, x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]), axis),
+       outputs=-1)  # fmt: skip
+linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1)
+
+# Reversing, rolling, padding, repeating
+
+linear(np.flip, lambda g, x, *, axis=None: np.flip(g, axis))
+linear(np.roll, lambda g, x, *, shift, axis=None: np.roll(g, _negated(shift), axis))
+
+
+def _negated(shift: Any) -> Any:
+    return tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else -shift
+
+
+@function
+def pad(x: Any, *, width: Any, value: float = 0) -> Any:
+    """``x`` with ``width[k] = (before, after)`` copies of ``value`` around it along each axis k."""
+    return np.pad(x, width, constant_values=value)
+
+
+def _unpadded(g: Any, x: Any, width: Any) -> Any:
+    return getitem(g, key=tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True)))
+
+
+linear(pad, lambda g, x, *, width, value=0: _unpadded(g, x, width), jvp=lambda t, *, width, value=0: pad(t, width=width),
+       node="ConstantPadNdBackward0")  # fmt: skip
+
+
+@derived(np.pad)
+def numpy_pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
+    """NumPy's pad with a constant."""
+    if mode != "constant":
+        raise NotImplementedError(f"np.pad with mode={mode!r} is not there yet; 'constant' is")
+    width = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
+    return pad(x, width=tuple(map(tuple, width)), value=constant_values)
+
+
+def _tile_pullback(g: Any, x: Any, reps: Any) -> Any:
+    reps = (1,) * (x.ndim - len(reps)) + tuple(reps)
+    shape = (1,) * (len(reps) - x.ndim) + tuple(x.shape)
+    pairs = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
+    return np.reshape(np.sum(np.reshape(g, pairs), axis=tuple(range(0, len(pairs), 2))), x.shape)
+
+
+linear(np.tile, lambda g, x, *, reps: _tile_pullback(g, x, reps if isinstance(reps, (tuple, list)) else (reps,)),
+       node="RepeatBackward0")  # fmt: skip
+
+
+def _repeat_pullback(g: Any, x: Any, repeats: Any, axis: int | None) -> Any:
+    n = math.prod(x.shape) if axis is None else x.shape[axis]
+    origin = np.repeat(np.arange(n), repeats)
+    if axis is None:
+        return np.reshape(place_items(g, origin, shape=(n,), key=(HOLE,)), x.shape)
+    return place_items(g, origin, shape=x.shape, key=(slice(None),) * (axis % x.ndim) + (HOLE,))
+
+
+linear(np.repeat, lambda g, x, *, repeats, axis=None: _repeat_pullback(g, x, repeats, axis),
+       torch="repeat_interleave", node="ViewBackward0")  # fmt: skip
+
+# Triangles and diagonals
+
+linear(np.tril, lambda g, x, *, k=0: np.tril(g, k))
+linear(np.triu, lambda g, x, *, k=0: np.triu(g, k))
+linear(np.diagonal, lambda g, x, *, offset=0, axis1=0, axis2=1:
+       place_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2), moves="view")  # fmt: skip
+
+
+@function
+def place_diagonal(x: Any, *, shape: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Zeros with ``x`` on a diagonal."""
+    out = np.zeros(shape, x.dtype)
+    diagonal = np.diagonal(out, offset, axis1, axis2)
+    diagonal.flags.writeable = True
+    diagonal[...] = x
+    return out
+
+
+linear(place_diagonal, lambda g, x, *, shape, offset=0, axis1=0, axis2=1: np.diagonal(g, offset, axis1, axis2),
+       torch="diag_embed")  # fmt: skip
+
+
+@function
+def trace(x: Any) -> Any:
+    """The sum of the diagonal of a matrix."""
+    return np.trace(x)
+
+
+linear(trace, lambda g, x: g * np.eye(*x.shape, dtype=bool))
+
+
+@derived(np.trace)
+def numpy_trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """NumPy's trace."""
+    return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+@derived(np.diag)
+def diag(x: Any, k: int = 0) -> Any:
+    """The diagonal of a matrix, or the matrix with a vector as its diagonal."""
+    if x.ndim == 1:
+        n = x.shape[0] + abs(k)
+        return place_diagonal(x, shape=(n, n), offset=k)
+    return np.diagonal(x, k)
+
+
+# NumPy functions that are other ones in disguise
+
+
+@derived(np.atleast_1d)
+def atleast_1d(x: Any) -> Any:
+    """NumPy's atleast_1d of one array."""
+    return np.reshape(x, (1,)) if x.ndim == 0 else x
+
+
+@derived(np.atleast_2d)
+def atleast_2d(x: Any) -> Any:
+    """NumPy's atleast_2d of one array."""
+    return np.reshape(x, (1,) * (2 - x.ndim) + tuple(x.shape)) if x.ndim < 2 else x
+
+
+@derived(np.vstack)
+def vstack(tup: Any) -> Any:
+    """Rows on top of each other."""
+    return np.concatenate([atleast_2d(x) for x in tup], axis=0)
+
+
+@derived(np.hstack)
+def hstack(tup: Any) -> Any:
+    """Side by side along the second axis (the first of vectors)."""
+    parts = [atleast_1d(x) for x in tup]
+    return np.concatenate(parts, axis=0 if parts[0].ndim == 1 else 1)
+
+
+@derived(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    """Vectors as the columns of a matrix."""
+    return np.concatenate([np.reshape(x, (-1, 1)) if x.ndim < 2 else x for x in tup], axis=1)
+
+
+@derived(np.append)
+def append(x: Any, values: Any, axis: int | None = None) -> Any:
+    """NumPy's append."""
+    return np.concatenate([np.ravel(x), np.ravel(values)]) if axis is None else np.concatenate([x, values], axis=axis)
+
+
+@derived(np.split, np.array_split)
+def numpy_split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    """NumPy's split and array_split."""
+    n = x.shape[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        k = int(indices_or_sections)
+        sizes = [n // k + (j < n % k) for j in range(k)]
+    else:
+        ends = [*(min(int(e), n) for e in indices_or_sections), n]
+        sizes = [b - a for a, b in zip([0, *ends], ends, strict=False)]
+    return list(split(x, sizes=tuple(sizes), axis=axis))
+
+
+@derived(np.diff)
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    """Differences of neighbours along ``axis``, ``n`` times."""
+    before = (slice(None),) * (axis % x.ndim)
+    for _ in range(n):
+        x = getitem(x, key=(*before, slice(1, None))) - getitem(x, key=(*before, slice(None, -1)))
+    return x
+
+
+@derived(np.fliplr)
+def fliplr(x: Any) -> Any:
+    """Columns in reverse order."""
+    return np.flip(x, 1)
+
+
+@derived(np.flipud)
+def flipud(x: Any) -> Any:
+    """Rows in reverse order."""
+    return np.flip(x, 0)
