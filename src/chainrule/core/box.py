@@ -30,9 +30,9 @@ class Box:
         """Apply ``primitive``, self being the operand of the highest level."""
         raise NotImplementedError
 
-    def apply(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
-        """Apply ``primitive`` with its default parameters."""
-        return dispatch(primitive, operands, dict(primitive.params))
+    def apply(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Apply ``primitive`` as NumPy was asked to, self being one of the operands."""
+        return dispatch(primitive, operands, primitive.params | params)
 
     def cast(self, dtype: Any) -> Any:
         """self in another dtype, differentiably."""
@@ -40,7 +40,7 @@ class Box:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs and ufunc in TABLE:
-            return self.apply(TABLE[ufunc], inputs)
+            return self.apply(TABLE[ufunc], inputs, {})
         return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, fun: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -50,7 +50,7 @@ class Box:
         primitive = TABLE.get(fun)
         if primitive is None:
             raise not_in_table(fun)
-        return dispatch(primitive, *bind(primitive, args, kwargs))
+        return self.apply(primitive, *bind(primitive, args, kwargs))
 
 
 def dispatch(primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -205,4 +205,4 @@ for _name, _fun in {
     setattr(Box, f"__{_name}__", _operator(_fun))
 for _name, _fun in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
     setattr(Box, f"__{_name}__", (lambda fun: lambda self: fun(self))(_fun))
-Box.__hash__ = lambda self: id(self)  # type: ignore[method-assign]  # defining __eq__ took it away
+Box.__hash__ = object.__hash__  # type: ignore[method-assign]  # defining __eq__ took it away

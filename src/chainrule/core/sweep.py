@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from chainrule.core.box import Box
 from chainrule.core.spec import DType
@@ -164,6 +165,8 @@ def sweep(
             g = pending.pop(node)
         else:
             return leaves
+        if type(g) is not ndarray and isinstance(g, np.generic):
+            g = np.asarray(g)  # NumPy computes with 0-d arrays twice as fast as with its scalars
         if node.hooks is not None:
             g = node.hooks(g)
         if watch is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import inplace, modes
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, remembered, wrap
 from chainrule.errors import GraphError, ShapeError, shape_text
 
 
@@ -115,18 +115,23 @@ def retain_grad(tensor: Tensor) -> None:
 _leaf_lock: Final = threading.RLock()
 
 
-def _own_count() -> int:
+def _references() -> tuple[int, int]:
+    """How often an array counts as held that only a local variable, or only a slot, holds."""
+    holder = object.__new__(Tensor)
     array = np.empty(1)
-    return sys.getrefcount(array)
+    local = sys.getrefcount(array)
+    holder.array = array
+    del array
+    return local, sys.getrefcount(holder.array)
 
 
-OWNED: Final = _own_count()  # the references of an array that only one local variable holds
+LOCAL, SLOT = _references()
 
 
 def owned(arrays: dict[Any, Any], key: Any) -> Any:
     """Take a cotangent out of ``arrays`` as an array that nobody else holds."""
     g = arrays.pop(key)
-    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= OWNED and g.flags.writeable:
+    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= LOCAL and g.flags.writeable:
         return g
     return g if isinstance(g, Tensor) else np.array(g)
 
@@ -141,16 +146,23 @@ def store(tensor: Tensor, g: Any) -> None:
     elif before.requires_grad or not before.array.flags.writeable:
         tensor._grad = wrap(before.array + g)
     else:
+        if sys.getrefcount(before.array) > SLOT:  # someone else, perhaps a node, knows this memory
+            inplace.log_write(before)
         np.add(before.array, g, out=before.array)
-        inplace.log_write(before)
+
+
+def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
+    """The cotangents of leaves after their hooks."""
+    for leaf in leaves:
+        if leaf.hooks is not None:
+            leaves[leaf] = leaf.hooks(leaves[leaf])
+    return leaves
 
 
 def accumulate(leaves: dict[Tensor, Any]) -> None:
     """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
     with _leaf_lock:
-        for leaf in list(leaves):
-            if leaf.hooks is not None:
-                leaves[leaf] = leaf.hooks(leaves[leaf])
+        for leaf in list(hooked(leaves)):
             store(leaf, owned(leaves, leaf))
 
 
@@ -159,29 +171,30 @@ def edge_of(tensor: Tensor) -> Any:
     return tensor if tensor.node is None else tensor.node
 
 
-def seeds(outputs: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool) -> list[tuple[Any, Any]]:
+def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
     """Pairs of edge and cotangent to start from; GraphError or ShapeError if they cannot be."""
+    given = [None] * len(outputs) if gradients is None else as_list(gradients)
+    if len(given) < len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
     roots = []
-    for i, (y, g) in enumerate(zip(outputs, gradients, strict=False)):
-        if g is None:
-            if not y.requires_grad:
-                raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-            if y.array.size != 1:
-                raise GraphError("grad can be implicitly created only for scalar outputs")
-            if y.dtype.is_complex:
-                raise GraphError("grad can be implicitly created only for real scalar outputs but got "
-                                 f"{y.dtype!r}")  # fmt: skip
-            seed: Any = np.ones_like(y.array)
-        else:
-            seed = checked_seed(i, y, g)
-            if not y.requires_grad:
-                raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+    for i, y in enumerate(outputs):
+        seed = implicit_seed(y) if given[i] is None else checked_seed(i, y, given[i])
+        if not y.requires_grad:
+            raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if create_graph:
-            seed = seed if isinstance(seed, Tensor) else wrap(seed)
-        elif isinstance(seed, Tensor):
-            seed = seed.array
-        roots.append((edge_of(y), seed))
+            roots.append((edge_of(y), seed if isinstance(seed, Tensor) else wrap(seed)))
+        else:
+            roots.append((edge_of(y), seed.array if isinstance(seed, Tensor) else seed))
     return roots
+
+
+def implicit_seed(y: Tensor) -> Any:
+    """The cotangent 1 of a scalar; GraphError for anything else that could have one."""
+    if y.array.size != 1 and y.requires_grad:
+        raise GraphError("grad can be implicitly created only for scalar outputs")
+    if y.lane.dtype.is_complex:
+        raise GraphError(f"grad can be implicitly created only for real scalar outputs but got {y.dtype!r}")
+    return remembered(y.lane, 1.0) if y.array.ndim == 0 else np.ones_like(y.array)
 
 
 def checked_seed(i: int, y: Tensor, g: Any) -> Tensor:
@@ -225,24 +238,12 @@ def needed_for(roots: Iterable[Any], targets: set[Any]) -> dict[Any, bool]:
 
 
 def run(
-    roots: list[tuple[Any, Any]], targets: Sequence[Tensor] | None, retain: bool, create_graph: bool
-) -> tuple[dict[Tensor, Any], dict[Any, Any]]:
-    """Sweep; returns the leaves' cotangents, and those of the non-leaf edges among ``targets``."""
-    captured: dict[Any, Any] = {}
-    needed = watch = None
-    if targets is not None:
-        edges = {edge_of(t) for t in targets}
-        needed = needed_for([edge for edge, _ in roots], edges)
-        ports = {(e.node, e.index): e for e in edges if type(e) is Port}
-
-        def watch(node: Node, g: Any) -> None:
-            if node in edges:
-                captured[node] = g
-            elif ports and isinstance(g, list):
-                captured.update((ports[node, k], part) for k, part in enumerate(g) if (node, k) in ports)
-
+    roots: list[tuple[Any, Any]], retain: bool, create_graph: bool, finish: Any, needed: Any = None, watch: Any = None
+) -> Any:
+    """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents."""
     outer = modes.state()
-    modes.enter(modes.mode_for(create_graph, modes.is_inference_mode_enabled()))
+    inference = outer is not None and outer.inference
+    modes.enter(modes.mode_for(create_graph, inference))
     try:
         with np.errstate(all="ignore"):
             leaves = sweep(
@@ -250,15 +251,32 @@ def run(
                 retain=retain,
                 needed=needed,
                 watch=watch,
-                revive=(lambda node: node.form.revive(node)) if create_graph else None,
+                revive=revive if create_graph else None,
                 written=inplace.last_write,
                 check=inplace.check_saved,
             )
-            if targets is None:
-                accumulate(leaves)
+            return finish(leaves)
     finally:
         modes.enter(outer)
-    return leaves, captured
+
+
+def revive(node: Node) -> Node:
+    """``node`` with its saved arrays as tensors, so that its rule is recorded."""
+    return node.form.revive(node)  # type: ignore[no-any-return]
+
+
+def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Tensor], captured: dict[Any, Any]) -> tuple[Any, Any]:
+    """What keeps a sweep to the ways to ``targets``, and puts the cotangents of non-leaf ones into ``captured``."""
+    edges = {edge_of(t) for t in targets}
+    ports = {(e.node, e.index): e for e in edges if type(e) is Port}
+
+    def watch(node: Node, g: Any) -> None:
+        if node in edges:
+            captured[node] = g
+        elif ports and isinstance(g, list):
+            captured.update((ports[node, k], part) for k, part in enumerate(g) if (node, k) in ports)
+
+    return needed_for([edge for edge, _ in roots], edges), watch
 
 
 def as_list(value: Any) -> list[Any]:
@@ -270,22 +288,18 @@ def backward(
     tensors: Any, gradients: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
 ) -> None:
     """Add the gradients of ``tensors`` to ``.grad`` of the leaves they depend on (or of ``inputs``)."""
-    outputs = as_list(tensors)
-    given = as_list(gradients) if gradients is not None else [None] * len(outputs)
-    if len(given) < len(outputs):
-        raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
-    targets = None if inputs is None else as_list(inputs)
-    if targets is not None and not targets:
-        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    for t in targets or ():
-        if t.node is not None:
-            retain_grad(t)
-        elif not t.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
     retain = create_graph if retain_graph is None else retain_graph
-    leaves, _ = run(seeds(outputs, given, create_graph), targets, retain, create_graph)
-    if targets is not None:
-        accumulate({leaf: g for leaf, g in leaves.items() if any(leaf is t for t in targets)})
+    roots = seeds(as_list(tensors), gradients, create_graph)
+    if inputs is None:
+        run(roots, retain, create_graph, accumulate)
+        return
+    targets = as_list(inputs)
+    if not targets:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    for t in targets:
+        if t.node is not None or not t.requires_grad:
+            retain_grad(t)
+    run(roots, retain, create_graph, accumulate, *_limits(roots, targets, {}))
 
 
 def grad(
@@ -293,20 +307,16 @@ def grad(
     allow_unused: bool | None = None, materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """The gradients of ``outputs`` with respect to ``inputs``; no ``.grad`` is touched."""
-    ys, xs = as_list(outputs), as_list(inputs)
-    given = as_list(grad_outputs) if grad_outputs is not None else [None] * len(ys)
-    if len(given) != len(ys):
-        raise RuntimeError(f"got {len(ys)} tensors and {len(given)} gradients")
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
                          "allow_unused=False.")  # fmt: skip
-    roots = seeds(ys, given, create_graph)
+    xs = as_list(inputs)
+    roots = seeds(as_list(outputs), grad_outputs, create_graph)
     if not all(x.requires_grad for x in xs):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    leaves, captured = run(roots, xs, create_graph if retain_graph is None else retain_graph, create_graph)
-    for leaf in leaves:
-        if leaf.hooks is not None:
-            leaves[leaf] = leaf.hooks(leaves[leaf])
+    captured: dict[Any, Any] = {}
+    retain = create_graph if retain_graph is None else retain_graph
+    leaves = run(roots, retain, create_graph, hooked, *_limits(roots, xs, captured))
     found = [_found(x, leaves, captured) for x in xs]
     for i, g in enumerate(found):
         if g is None and not (allow_unused or materialize_grads):

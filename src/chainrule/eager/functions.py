@@ -326,16 +326,14 @@ def _softmax(fun: Any, input: Any, dim: int | None, dtype: DType | None) -> Any:
 
 # Products
 
+PRODUCTS = {(2, 2): "mm", (2, 1): "mv", (1, 1): "dot"}
+
 
 def matmul(input: Any, other: Any) -> Any:
     """The matrix product: dot, mv and mm for one and two axes, stacks of matrices beyond."""
-    ndims = input.ndim, other.ndim
-    if ndims == (2, 2):
-        return F.mm(input, other)
-    if ndims == (2, 1):
-        return F.mv(input, other)
-    if ndims == (1, 1):
-        return F.dot(input, other)
+    product = PRODUCTS.get(ndims := (input.array.ndim, other.array.ndim))
+    if product is not None:
+        return getattr(F, product)(input, other)
     if ndims == (1, 2):
         return F.squeeze(F.mm(F.reshape(input, (1, -1)), other), 0)
     if 0 in ndims:
@@ -343,13 +341,24 @@ def matmul(input: Any, other: Any) -> Any:
     return F.matmul(input, other)
 
 
+def dot(input: Any, tensor: Any) -> Any:
+    """The inner product of two vectors."""
+    if input.array.ndim != 1 or tensor.array.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
+    return F.dot(input, tensor)
+
+
 def mm(input: Any, mat2: Any) -> Any:
     """The product of two matrices."""
+    if input.array.ndim != 2 or mat2.array.ndim != 2:
+        raise RuntimeError("self must be a matrix" if input.array.ndim != 2 else "mat2 must be a matrix")
     return F.mm(input, mat2)
 
 
 def mv(input: Any, vec: Any) -> Any:
     """A matrix times a vector."""
+    if input.array.ndim != 2 or vec.array.ndim != 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {vec.ndim}, {input.ndim}, {vec.ndim}")
     return F.mv(input, vec)
 
 

@@ -151,8 +151,10 @@ def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callab
         if not plain or getattr(y, "ndim", 0) > self.array.ndim:
             return adopt(self, compute(self, other))
         try:
-            with np.errstate(all="ignore"):
-                ufunc(self.array, y, out=self.array)
+            ufunc(self.array, y, out=self.array)
+        except RuntimeWarning:  # raised after the last element, where warnings are errors
+            log_write(self)
+            return self
         except ValueError:
             return adopt(self, compute(self, other))
         log_write(self)

@@ -38,7 +38,7 @@ TABLE_NAMES: Final = table_names()
 FUNCTIONS: Final = (
     "add", "sub", "rsub", "div", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min", "amax",
     "amin", "argmax", "argmin", "any", "all", "count_nonzero", "var", "std", "norm", "logsumexp", "cumsum", "cumprod",
-    "sort", "argsort", "softmax", "log_softmax", "matmul", "mm", "mv", "bmm", "outer", "trace", "reshape", "flatten",
+    "sort", "argsort", "softmax", "log_softmax", "matmul", "dot", "mm", "mv", "bmm", "outer", "trace", "reshape", "flatten",
     "ravel", "transpose", "permute", "movedim", "t", "unsqueeze", "squeeze", "split", "chunk", "unbind", "flip", "roll",
     "tile", "repeat_interleave", "diagonal", "diag", "tril", "triu", "narrow", "select", "gather", "scatter", "scatter_add",
     "index_add", "index_select", "take", "take_along_dim", "masked_select", "clone", "detach", "equal", "allclose",
@@ -137,7 +137,7 @@ def _attach_operators() -> None:
     for name, primitive in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
         setattr(Tensor, f"__{name}__", _first_call(Tensor, f"__{name}__", lambda primitive=primitive: getattr(F, primitive)))
     Tensor.__pos__ = lambda self: self
-    Tensor.__hash__ = lambda self: id(self)
+    Tensor.__hash__ = object.__hash__  # defining __eq__ took it away; C's is called five times per edge
 
 
 def _matmul(x: Any, y: Any) -> Any:
@@ -181,13 +181,17 @@ def _by_function(name: str) -> Any:
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes ``value``; returns self."""
-    return inplace.adopt(self, functions.expand(value if isinstance(value, Tensor) else creation.full((), value, dtype=self.dtype),
-                                                tuple(self.array.shape)))  # fmt: skip
+    filler = value if isinstance(value, Tensor) else creation.full((), value, dtype=self.dtype)
+    return inplace.adopt(self, functions.expand(filler, tuple(self.array.shape)))
 
 
 def zero_(self: Tensor) -> Tensor:
     """Every element becomes 0; returns self."""
-    return fill_(self, 0)
+    if self.requires_grad:
+        return fill_(self, 0)
+    self.array.fill(0)
+    inplace.log_write(self)
+    return self
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
@@ -215,13 +219,7 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     ``gradient`` is the cotangent of a tensor that is no scalar; ``retain_graph`` allows another pass;
     ``create_graph`` records the pass itself; ``inputs`` limits it to these tensors.
     """
-    engine.backward(self, None if gradient is None else [checked(gradient)], retain_graph, create_graph, inputs)
-
-
-def checked(gradient: Any) -> Tensor:
-    if not isinstance(gradient, Tensor):
-        raise TypeError(f"gradient must be a Tensor or None, not {type(gradient).__name__}")
-    return gradient
+    engine.backward(self, gradient, retain_graph, create_graph, inputs)
 
 
 def grad_fn(self: Tensor) -> Any:
@@ -229,9 +227,9 @@ def grad_fn(self: Tensor) -> Any:
     return getattr(self.node, "node", self.node)
 
 
-def apply(self: Tensor, primitive: Primitive, operands: Any) -> Any:
+def apply(self: Tensor, primitive: Primitive, operands: Any, params: dict[str, Any]) -> Any:
     """A primitive called through NumPy."""
-    return getattr(F, primitive.name)(*operands)
+    return getattr(F, primitive.name)(*operands, **params)
 
 
 attach()

@@ -58,6 +58,12 @@ def scalar(lane: Lane, number: float) -> np.ndarray:
     return array
 
 
+def remembered(lane: Lane, number: float) -> np.ndarray:
+    """`scalar`, looked up first."""
+    array = lane.scalars.get(number)
+    return scalar(lane, number) if array is None else array
+
+
 class Size(tuple[int, ...]):
     """A shape, printed as torch prints it.
 

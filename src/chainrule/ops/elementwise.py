@@ -50,9 +50,10 @@ elementwise(lerp, lambda g, z: g * (1 - z), lambda g, z: g * z, lambda g, x, y: 
 def _power(x: Any, y: Any) -> Any:
     """NumPy's power, but with the multiplications that a whole exponent of 0, 1 or 2 comes to."""
     if type(y) is np.ndarray and y.ndim == 0 and x.dtype.kind in "fc":
-        if y == 2:
+        exponent = y.item()
+        if exponent == 2:
             return x * x
-        if y == 1:
+        if exponent == 1:
             return x + 0
     return np.power(x, y)
 

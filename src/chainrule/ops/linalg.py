@@ -26,43 +26,25 @@ def mH(x: Any) -> Any:
 @function
 def dot(x: Any, y: Any) -> Any:
     """The inner product of two vectors."""
-    _same_length(x, y)
     return np.dot(x, y)
-
-
-def _same_length(x: Any, y: Any) -> None:
-    if x.ndim != 1 or y.ndim != 1:
-        raise ValueError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
-    if x.shape != y.shape:
-        raise ValueError(
-            f"inconsistent tensor size, expected tensor [{x.size}] and src [{y.size}] to have the same number of "
-            f"elements, but got {x.size} and {y.size} elements respectively"
-        )
 
 
 @function
 def mv(x: Any, y: Any) -> Any:
     """A matrix times a vector."""
-    if x.ndim != 2 or y.ndim != 1 or x.shape[1] != y.shape[0]:
-        raise ValueError(f"size mismatch, got input ({x.shape[0]}), mat ({_by(x.shape)}), vec ({_by(y.shape)})")
     return np.dot(x, y)
 
 
 @function
 def mm(x: Any, y: Any) -> Any:
     """A matrix times a matrix."""
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[0]:
-        raise ValueError(f"mat1 and mat2 shapes cannot be multiplied ({_by(x.shape)} and {_by(y.shape)})")
     return np.dot(x, y)
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
-
-
-multilinear(dot, lambda g, y: g * y, lambda g, x: x * g)
-multilinear(mv, lambda g, y: np.reshape(g, (-1, 1)) * y, lambda g, x: np.matmul(g, x))
-multilinear(mm, lambda g, y: np.matmul(g, mT(y)), lambda g, x: np.matmul(mT(x), g))
+# raw=np.dot: on one and two axes the same as matmul, and called in less time
+multilinear(dot, lambda g, y: g * y, lambda g, x: x * g, raw=np.dot)
+multilinear(mv, lambda g, y: np.reshape(g, (-1, 1)) * y, lambda g, x: np.matmul(g, x), raw=np.dot)
+multilinear(mm, lambda g, y: np.dot(g, mT(y)), lambda g, x: np.dot(mT(x), g), raw=np.dot)
 
 
 def _as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
