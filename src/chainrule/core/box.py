@@ -64,6 +64,12 @@ def dispatch(primitive: Primitive, operands: Sequence[Any], params: dict[str, An
     return top.process(primitive, operands, params)
 
 
+def apply(fun: Callable[..., Any], *operands: Any, **params: Any) -> Any:
+    """Apply the primitive that stands for ``fun``."""
+    primitive = TABLE[fun]
+    return dispatch(primitive, operands, primitive.params | params)
+
+
 class Function:
     """A function that NumPy lacks, declared by the table: arrays run its body, boxes intercept it."""
 
@@ -75,8 +81,7 @@ class Function:
     def __call__(self, *operands: Any, **params: Any) -> Any:
         for operand in operands:
             if isinstance(operand, Box):
-                primitive = TABLE[self]
-                return dispatch(primitive, operands, {**primitive.params, **params})
+                return apply(self, *operands, **params)
         return self.raw(*operands, **params)
 
     def __repr__(self) -> str:

@@ -44,7 +44,8 @@ def conj(g: Any) -> Any:
 
 def named(operands: Sequence[Any], out: Any, i: int) -> dict[str, Any]:
     """The values that the names of a rule stand for, but for ``g`` and ``t``."""
-    values: dict[str, Any] = dict(zip(OPERANDS, operands, strict=False))
+    values: dict[str, Any] = dict.fromkeys(OPERANDS)  # None for optional operands that were left out
+    values.update(zip(OPERANDS, operands, strict=False))
     values.update(xs=list(operands), out=out, i=i)
     return values
 
@@ -79,9 +80,7 @@ def jvp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any
     if p.kind == ELEMENTWISE:
         return _sum(_elementwise_tangent(p, i, tangents[i], operands, out, params) for i in live)
     if p.kind == LINEAR:
-        moved = [_zero_unless(t, x) if _is_linear_in(p, i) else x
-                 for i, (t, x) in enumerate(zip(tangents, operands, strict=True))]  # fmt: skip
-        return dispatch(p, moved, params)
+        return dispatch(p, [_moved(p, i, t, operands[i]) for i, t in enumerate(tangents)], params)
     if p.kind == MULTILINEAR:
         return _sum(dispatch(p, [*operands[:i], tangents[i], *operands[i + 1 :]], params) for i in live)
     return transpose_vjp(p, operands, tangents, out, params)
@@ -100,12 +99,11 @@ def _elementwise_tangent(
     return t * rule(values, params)
 
 
-def _is_linear_in(p: Primitive, i: int) -> bool:
-    return p.variadic or p.rule(i) is not None
-
-
-def _zero_unless(t: Any, x: Any) -> Any:
-    return np.zeros_like(x) if t is None else t
+def _moved(p: Primitive, i: int, t: Any, x: Any) -> Any:
+    """What stands for operand ``i`` when a linear function is applied to the tangents."""
+    if t is not None:
+        return t
+    return np.zeros_like(x) if p.rule(i) is not None and is_float(x) else x
 
 
 def _sum(terms: Any) -> Any:
@@ -258,7 +256,7 @@ def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any
     node = Node.__new__(Node)
     node.form, node.params, node.edge_x, node.edge_y, node.hooks = form, params, edges, None, None
     node.x = tuple(
-        x if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) else spec_of(x)
+        x if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x)) else spec_of(x)
         for i, x in enumerate(operands)
     )
     node.y, node.out, node.seq = None, out if "out" in wanted else None, next_seq()
@@ -270,6 +268,11 @@ def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any
         wrap(part, Port(node, k, part.shape, dtype_of(part)) if dtype_of(part).differentiable else None)
         for k, part in enumerate(out)
     )
+
+
+def is_float(x: Any) -> bool:
+    """Whether ``x`` could carry a derivative."""
+    return isinstance(x, (Box, np.ndarray, np.generic)) and dtype_of(x).differentiable
 
 
 def spec_of(x: Any) -> Spec | None:
@@ -299,8 +302,8 @@ def transpose_vjp(
     for i, t in enumerate(tangents):
         if t is not None:
             bar = vjp(p, i, leaves if p.outputs != 1 else leaves[0], operands, out, params)
-            if type(bar) is Recorded and bar.edge is not None:
-                pulled.append((bar.edge, t))
+            if type(bar) is Recorded:
+                pulled.append((bar.edge or bar, t))
     found = sweep(pulled)
     result = tuple(found.get(leaf, np.zeros_like(o)) for leaf, o in zip(leaves, outs, strict=True))
     return result if p.outputs != 1 else result[0]

@@ -20,7 +20,7 @@ from chainrule.eager.tensor import Tensor
 
 WORKERS: Final = (
     "place", "place_items", "place_along", "place_diagonal", "getitem", "take_items", "setitem", "cofactor", "cast",
-    "max_with_index", "min_with_index", "sort_with_index", "vector_norm", "pad",
+    "max_with_index", "min_with_index", "sort_with_index", "vector_norm", "pad", "recurrence",
 )  # fmt: skip  # primitives that only serve others
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.box import function
+from chainrule.core.box import apply, derived, function
 from chainrule.core.primitive import elementwise, general, linear, non_differentiable, zero_derivative
 
 LN2 = math.log(2.0)
@@ -133,6 +133,14 @@ general(np.absolute, lambda g, x: g * np.sign(x), jvp=lambda t, x: np.real(np.co
 linear(np.conjugate, lambda g, x: np.conjugate(g), torch="conj", node="ConjBackward0")
 linear(np.real, lambda g, x: g, torch="real")
 linear(np.imag, lambda g, x: g * 1j, torch="imag")
+
+
+@derived(np.imag)
+def imag(x: Any) -> Any:
+    """The imaginary part; zeros of real numbers."""
+    return apply(np.imag, x) if x.dtype.is_complex else np.zeros_like(x)
+
+
 elementwise(np.copysign, lambda g, x, out: g * np.sign(x) * np.sign(out), None, kinks="0 at x = 0")
 zero_derivative(np.sign, integers="keep")
 

@@ -1,4 +1,4 @@
-"""Reductions and scans. ``restore`` brings a reduced cotangent back to the operand's shape."""
+"""Reductions. ``restore`` brings a reduced cotangent back to the operand's shape."""
 
 from __future__ import annotations
 
@@ -54,76 +54,14 @@ def _mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return _sum(x, axis=axis, keepdims=keepdims) / (n or math.nan)
 
 
-def _by_axis(name: str) -> Any:
+def by_axis(name: str) -> Any:
     """torch numbers its overloads: 0 for all elements, 1 for given axes."""
     return lambda *, axis: f"{name}Backward0" if axis is None else f"{name}Backward1"
 
 
-linear(np.sum, lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims), raw=_sum, node=_by_axis("Sum"))
+linear(np.sum, lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims), raw=_sum, node=by_axis("Sum"))
 linear(np.mean, lambda g, x, *, axis=None, keepdims=False: restore(g / count(x.shape, axis), x, axis, keepdims),
-       raw=_mean, node=_by_axis("Mean"), integers="float")  # fmt: skip
-
-
-# Products: at the first zero along an axis the product of the others is computed without it
-
-
-def _flat(x: Any, axis: Any) -> tuple[Any, int]:
-    """``x`` with the reduced axis as a single one, and its number."""
-    return (np.reshape(x, (-1,)), 0) if axis is None else (x, axis)
-
-
-def _first_zero(x: Any, axis: int) -> Any:
-    zero = x == 0
-    return zero & (np.cumsum(zero, axis=axis) == 1)
-
-
-def prod_pullback(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
-    """``g`` times the product of the other elements."""
-    flat, along = _flat(x, axis)
-    first = _first_zero(flat, along)
-    others = np.prod(np.where(first, 1.0, flat), axis=along, keepdims=True)
-    full_g = restore(g, x, axis, keepdims)
-    full_out = restore(out, x, axis, keepdims)
-    at_zero = np.reshape(np.where(first, others, 0.0), x.shape)
-    return np.where(np.reshape(first, x.shape), full_g * at_zero, full_g * full_out / np.where(x == 0, 1.0, x))
-
-
-general(np.prod, lambda g, x, out, *, axis=None, keepdims=False: prod_pullback(g, x, out, axis, keepdims),
-        raw=lambda x, *, axis=None, keepdims=False: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
-        node=_by_axis("Prod"))  # fmt: skip
-
-
-def reverse_cumsum(g: Any, axis: int) -> Any:
-    """Sums from each element to the end."""
-    return np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
-
-
-def _cumulative(ufunc: np.ufunc) -> Any:
-    def raw(x: Any, *, axis: Any = None) -> Any:
-        if axis is None:
-            return ufunc.accumulate(x.reshape(-1))
-        return ufunc.accumulate(x, axis=axis) if x.ndim else x + 0
-
-    return raw
-
-
-def cumprod_pullback(g: Any, x: Any, out: Any, axis: Any) -> Any:
-    """``sum_{j>=k} g_j prod_{i<=j, i!=k} x_i``."""
-    if x.ndim == 0:
-        return g
-    flat, along = _flat(x, axis)
-    first = _first_zero(flat, along)
-    without = np.cumprod(np.where(first, 1.0, flat), axis=along)
-    usual = reverse_cumsum(g * out, along) / np.where(flat == 0, 1.0, flat)
-    return np.reshape(np.where(first, reverse_cumsum(g * without, along), usual), x.shape)
-
-
-linear(
-    np.cumsum,
-    lambda g, x, *, axis=None: g if x.ndim == 0 else np.reshape(reverse_cumsum(g, 0 if axis is None else axis), x.shape),
-    raw=_cumulative(np.add),
-)
-general(np.cumprod, lambda g, x, out, *, axis=None: cumprod_pullback(g, x, out, axis), raw=_cumulative(np.multiply))
+       raw=_mean, node=by_axis("Mean"), integers="float")  # fmt: skip
 
 
 # Extrema: ties share evenly
@@ -196,8 +134,7 @@ general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False: place_a
 @derived(np.sort)
 def sort(x: Any, axis: int | None = -1, **how: Any) -> Any:
     """NumPy's sort."""
-    flat, along = _flat(x, axis)
-    return sort_with_index(flat, axis=along)[0]
+    return sort_with_index(np.reshape(x, (-1,)), axis=0)[0] if axis is None else sort_with_index(x, axis=axis)[0]
 
 
 # Spread and norms
