@@ -138,8 +138,7 @@ ROWS = [
 
 def leaves(library: Library, dtype: str) -> dict[str, Any]:
     torch = library.torch
-    wanted = getattr(torch, dtype)
-    return {name: torch.tensor(value, dtype=wanted, requires_grad=True) for name, value in INPUTS.items()}
+    return {name: torch.tensor(np.array(value, dtype), requires_grad=True) for name, value in INPUTS.items()}
 
 
 def evaluate(text: str, library: Library, xs: dict[str, Any]) -> Any:
@@ -167,15 +166,13 @@ def second_derivatives(text: str, library: Library) -> Any:
     xs = leaves(library, "float64")
     out = evaluate(text, library, xs)
     grad = library.torch.autograd.grad
-    if not out.requires_grad or "NotImplemented" in out.grad_fn.name():
-        return {}
     once = grad(out, list(xs.values()), weights(library, out), create_graph=True, allow_unused=True)
     recorded = [g for g in once if g is not None and g.requires_grad]
-    if not recorded:
-        return {}
-    twice = grad(recorded, list(xs.values()), [weights(library, g) for g in recorded], allow_unused=True)
-    # A gradient that is zero may also be absent: which of them are, torch leaves open.
-    return {name: plain(xs[name] * 0 if g is None else g) for name, g in zip(xs, twice)}
+    twice = [None] * len(xs)
+    if recorded:
+        twice = grad(recorded, list(xs.values()), [weights(library, g) for g in recorded], allow_unused=True)
+    # A second derivative that is zero may also be absent; which of them are is nobody's business.
+    return {name: plain(xs[name] * 0 if g is None else g + 0) for name, g in zip(xs, twice)}
 
 
 def compare(text: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
@@ -196,7 +193,11 @@ def test_value_names_and_gradients(text: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("text", ROWS)
 def test_second_derivatives(text: str) -> None:
-    compare(text, second_derivatives(text, torch_library()), second_derivatives(text, chainrule_library()))
+    try:
+        theirs = second_derivatives(text, torch_library())
+    except RuntimeError:  # torch has no derivative here, or no second one
+        return
+    compare(text, theirs, second_derivatives(text, chainrule_library()))
 
 
 def test_the_table_is_large() -> None:

@@ -184,3 +184,36 @@ def test_narrow_dtypes_round_once(p, dtype):
                 assert leaf.grad.dtype is dtype
                 scale = 1 + np.abs(other.grad.numpy()).max(initial=0)
                 np.testing.assert_allclose(leaf.grad.double().numpy(), other.grad.numpy(), rtol=16 * eps, atol=16 * eps * scale)
+
+
+COMPLEX = """add subtract multiply divide negative positive square reciprocal sqrt power exp expm1 log sin cos tan sinh cosh tanh
+arctan arcsinh absolute conjugate real imag where sum mean prod cumsum cumprod vector_norm var reshape transpose swapaxes
+broadcast_to expand_dims squeeze concatenate stack split unbind flip roll tile getitem place take_items setitem gather
+dot mv mm matmul einsum inv det solve trace tril diagonal copy rsqrt lerp""".split()
+
+
+def complex_samples(p: Primitive):
+    rng = np.random.default_rng(7)
+    for sample in samples(p):
+        which = live(p, sample)
+        yield Sample(tuple(np.asarray(x + 0.3j * rng.uniform(0.2, 1, x.shape)) if i in which else x
+                           for i, x in enumerate(sample.operands)), sample.params)  # fmt: skip
+
+
+@pytest.mark.parametrize("p", [p for p in DIFFERENTIABLE if p.name in COMPLEX], **by_name)
+def test_complex(p):
+    """torch's convention: dL = Re <grad, dx> with conjugated grad; the jvp is the complex differential."""
+    for sample in complex_samples(p):
+        leaves, out = recorded(p, sample)
+        floats = [y for y in out if y.requires_grad]
+        gs = draws(p, [y.array for y in floats])
+        cr.autograd.backward(floats, [cr.from_numpy(g) for g in gs])
+        for i, leaf in leaves.items():
+            (v,) = draws(p, [leaf.array])
+            tangents = [v if k == i else None for k in range(len(sample.operands))]
+            slope = outputs(directional(raw(p, sample), sample.operands, tangents))
+            close(inner(leaf.grad.numpy(), v), sum(inner(g, s) for g, s in zip(gs, slope, strict=True)), rtol=1e-8)
+            with np.errstate(all="ignore"):
+                pushed = rules.jvp(p, sample.operands, tangents, raw(p, sample)(*sample.operands), sample.params)
+            for a, b in zip(outputs(pushed), slope, strict=True):
+                close(np.broadcast_to(a, np.shape(b)), b, rtol=1e-8)

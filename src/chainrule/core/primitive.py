@@ -59,7 +59,7 @@ class Primitive:
     """An op of the table: the function it stands for, its kind, its rules, and columns for each face."""
 
     __slots__ = (
-        "arity", "c", "fun", "integers", "kind", "kinks", "listed", "moves",
+        "arity", "fun", "holomorphic", "integers", "kind", "kinks", "listed", "moves",
         "name", "node", "outputs", "params", "promoted", "pushforward", "raw", "rules", "torch",
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ class Primitive:
         node: str | Callable[..., str] | None = None,
         kinks: str = "",
         moves: str = "",
-        c: str | None = None,
+        holomorphic: bool | None = None,
     ) -> None:
         self.fun: Final = fun
         self.name: Final = fun.__name__
@@ -99,8 +99,9 @@ class Primitive:
         self.torch: Final = torch or self.name
         self.node: Final = node or node_name(self.torch.split()[0])
         self.kinks: Final = kinks
+        natural = kind in (ELEMENTWISE, MULTILINEAR)
+        self.holomorphic: Final = natural if holomorphic is None else holomorphic  # rules without conjugation
         self.moves: Final = moves  # "view" or "copy" for ops that only move elements: any dtype, no arithmetic
-        self.c: Final = c
 
     @property
     def variadic(self) -> bool:

@@ -61,7 +61,7 @@ def vjp(p: Primitive, i: int, g: Any, operands: Sequence[Any], out: Any, params:
     if "g" not in rule.mentions:
         partial = rule(values, params)
         return g * (np.conjugate(partial) if is_complex(partial) else partial)
-    if p.kind in (ELEMENTWISE, MULTILINEAR) and any(map(is_complex, (*operands, out))):
+    if p.holomorphic and any(map(is_complex, (*operands, out))):
         values["g"] = conj(g)
         return conj(rule(values, params))
     values["g"] = g

@@ -15,11 +15,6 @@ def mT(x: Any) -> Any:
     return np.swapaxes(x, -1, -2) if isinstance(x, Box) else x.swapaxes(-1, -2)
 
 
-def mH(x: Any) -> Any:
-    """The conjugate transpose."""
-    return np.conjugate(mT(x))
-
-
 # Products
 
 
@@ -241,25 +236,26 @@ def _column(g: Any) -> Any:
 
 
 def _solve_x(g: Any, x: Any, y: Any, out: Any) -> Any:
-    bar = solve(mH(x), g)
+    bar = solve(mT(x), g)
     if _is_vector(x, y):
-        return -np.matmul(_column(bar), mH(_column(out)))
-    return -np.matmul(bar, mH(out))
+        return -np.matmul(_column(bar), mT(_column(out)))
+    return -np.matmul(bar, mT(out))
 
 
-general(inv, lambda g, out: -np.matmul(mH(out), np.matmul(g, mH(out))), node="LinalgInvExBackward0", integers="float")
-general(det, lambda g, x: np.reshape(g, (*g.shape, 1, 1)) * np.conjugate(cofactor(x)), node="LinalgDetBackward0",
-        integers="float")  # fmt: skip
-general(cofactor, lambda g, x, out: _cofactor_pullback(g, x, out))
-general(solve, lambda g, x, y, out: _solve_x(g, x, y, out), lambda g, x, y: solve(mH(x), g), node="LinalgSolveExBackward0",
-        integers="float")  # fmt: skip
+general(inv, lambda g, out: -np.matmul(mT(out), np.matmul(g, mT(out))), node="LinalgInvExBackward0",
+        integers="float", holomorphic=True)  # fmt: skip
+general(det, lambda g, x: np.reshape(g, (*g.shape, 1, 1)) * cofactor(x), node="LinalgDetBackward0",
+        integers="float", holomorphic=True)  # fmt: skip
+general(cofactor, lambda g, x, out: _cofactor_pullback(g, x, out), holomorphic=True)
+general(solve, lambda g, x, y, out: _solve_x(g, x, y, out), lambda g, x, y: solve(mT(x), g), node="LinalgSolveExBackward0",
+        integers="float", holomorphic=True)  # fmt: skip
 
 
 def _cofactor_pullback(g: Any, x: Any, out: Any) -> Any:
     """From ``out = det inv.T``: each change of x changes det by <out, dx> and inv by ``-inv dx inv``."""
     inverse = inv(x)
-    along = np.sum(g * np.conjugate(mT(inverse)), axis=(-1, -2), keepdims=True)
-    return np.conjugate(out) * along - np.matmul(np.conjugate(mT(inverse)), np.matmul(mT(g), np.conjugate(out)))
+    along = np.sum(g * mT(inverse), axis=(-1, -2), keepdims=True)
+    return out * along - np.matmul(mT(inverse), np.matmul(mT(g), out))
 
 
 derived(np.linalg.inv)(inv)

@@ -69,6 +69,7 @@ general(
     recurrence,
     lambda g, x, out, *, axis: _after(g, x, axis) * shifted(out, axis, 0.0),
     lambda g, x, *, axis: _after(g, x, axis),
+    holomorphic=True,
 )
 
 
@@ -81,7 +82,8 @@ def cumprod_pullback(g: Any, x: Any, out: Any, axis: Any) -> Any:
     return np.reshape(_after(g, flat, along) * shifted(out, along, 1.0), x.shape)
 
 
-general(np.cumprod, lambda g, x, out, *, axis=None: cumprod_pullback(g, x, out, axis), raw=_cumulative(np.multiply))
+general(np.cumprod, lambda g, x, out, *, axis=None: cumprod_pullback(g, x, out, axis), raw=_cumulative(np.multiply),
+        holomorphic=True)  # fmt: skip
 
 
 def prod_pullback(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -97,7 +99,7 @@ def prod_pullback(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 general(np.prod, lambda g, x, *, axis=None, keepdims=False: prod_pullback(g, x, axis, keepdims),
         raw=lambda x, *, axis=None, keepdims=False: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
-        node=by_axis("Prod"))  # fmt: skip
+        node=by_axis("Prod"), holomorphic=True)  # fmt: skip
 
 
 @derived(np.prod)
