@@ -27,6 +27,7 @@ from chainrule.eager.modes import (
 from chainrule.eager.printing import get_printoptions, set_printoptions
 from chainrule.eager.tensor import Device as device
 from chainrule.eager.tensor import Size, Tensor
+from chainrule.transforms.reverse import grad, value_and_grad
 
 # NumPy's floating-point warnings are silent where torch is silent; they arise in the specialised functions.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.")

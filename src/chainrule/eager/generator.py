@@ -19,13 +19,14 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         self._lock = threading.Lock()
-        self.manual_seed(DEFAULT_SEED)
+        self._seed = DEFAULT_SEED
+        self._stream: Any = None  # made when first read: importing numpy.random takes longer than chainrule itself
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream that belongs to ``seed``; returns self."""
-        self._seed = int(seed) % 2**64
-        self._bits = np.random.MT19937()
-        self._bits._legacy_seeding(self._seed % 2**32)  # type: ignore[attr-defined]
+        with self._lock:
+            self._seed = int(seed) % 2**64
+            self._stream = None
         return self
 
     def seed(self) -> int:
@@ -41,7 +42,10 @@ class Generator:
     def raw32(self, n: int) -> np.ndarray:
         """The next ``n`` 32-bit words."""
         with self._lock:
-            return self._bits.random_raw(n).astype(np.uint32)
+            if self._stream is None:
+                self._stream = np.random.MT19937()
+                self._stream._legacy_seeding(self._seed % 2**32)
+            return self._stream.random_raw(n).astype(np.uint32)  # type: ignore[no-any-return]
 
     def raw64(self, n: int) -> np.ndarray:
         """The next ``n`` 64-bit words, each of two 32-bit ones (the first one high)."""
