@@ -3,8 +3,8 @@
     agree("x = torch.ones(2, requires_grad=True)\n(x * 2).sum().backward()\nx.grad")
 
 A program is a text, so that both read the same source line; `torch`, `F`, `np` and `math` are at hand, an
-`import torch` in it finds the library it is run with, and the value of its last line is printed as in a notebook.
-torch itself is imported only when it is asked for.
+`import torch` in it finds the library it is run with, and the value of its last line is printed as a notebook
+prints it. torch itself is imported only when it is asked for.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ import numpy as np
 import chainrule
 
 FILENAME = "<program>"
+TRIGGERED = r" \(Triggered internally at .*\)"
 TOLERANCE = {"bfloat16": 2e-2, "float16": 3e-3, "float32": 2e-5, "complex64": 2e-5}
 
 
 class Names:
-    """The first of several modules that has a name: where chainrule keeps a function before its face exists."""
+    """Several modules as one: where chainrule keeps a function before its face exists."""
 
     def __init__(self, *modules: Any) -> None:
         self._modules = modules
@@ -80,7 +81,8 @@ def chainrule_library() -> Library:
     """chainrule under torch's names."""
     losses, functions = (importlib.import_module(f"chainrule.eager.{m}") for m in ("losses", "functions"))
     functional = Names(*_optional("chainrule.nn.functional"), losses, chainrule)
-    return Library("chainrule", chainrule, functional, Names(*_optional("chainrule.linalg"), chainrule, functions))
+    linalg = Names(*_optional("chainrule.linalg"), chainrule, functions)
+    return Library("chainrule", chainrule, functional, linalg)
 
 
 @functools.cache
@@ -142,6 +144,7 @@ def run(source: str, library: Library, **extra: Any) -> Run:
     library.torch.manual_seed(0)
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(written):
         warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.")  # as on import
         try:
             exec(shown(source), names)
         except BaseException as error:
@@ -150,9 +153,13 @@ def run(source: str, library: Library, **extra: Any) -> Run:
     library.torch.set_default_dtype(default)
     result.out, result.names = written.getvalue(), names
     result.warnings = [
-        (w.category.__name__, re.sub(r" \(Triggered internally at .*\)", "", str(w.message)), w.lineno)
+        (
+            w.category.__name__,
+            re.sub(TRIGGERED, "", str(w.message)),
+            w.lineno if w.filename == FILENAME else 0,
+        )
         for w in caught
-        if w.filename == FILENAME or library.name == "chainrule"
+        if library.name == "chainrule" or w.category is not DeprecationWarning  # torch's about NumPy 2
     ]
     return result
 
@@ -236,8 +243,9 @@ def agree(source: str, *, part: str | None = None) -> None:
         if part not in str(theirs.error) or part not in str(ours.error):
             raise report(source, f"{theirs.text()}(expected to contain {part!r})", ours.text())
         theirs.error = ours.error = None
-    elif theirs.error and ours.error and same_kind(theirs.error, ours.error) and str(theirs.error) == str(ours.error):
-        theirs.error = ours.error = None
+    elif theirs.error and ours.error and same_kind(theirs.error, ours.error):
+        if str(theirs.error) == str(ours.error):
+            theirs.error = ours.error = None
     if theirs.text() != ours.text() or (theirs.error is None) != (ours.error is None):
         raise report(source, theirs.text(), ours.text() + _trace(ours))
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings as _warnings
 from typing import Any
 
 from chainrule import autograd
@@ -28,9 +27,6 @@ from chainrule.eager.printing import get_printoptions, set_printoptions
 from chainrule.eager.tensor import Device as device
 from chainrule.eager.tensor import Size, Tensor
 from chainrule.transforms.reverse import grad, value_and_grad
-
-# NumPy's floating-point warnings are silent where torch is silent; they arise in the specialised functions.
-_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"chainrule\.")
 
 __version__ = "0.1.0"
 half = float16

@@ -71,13 +71,20 @@ class Port:
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """The adjoint of broadcasting to ``g.shape`` from ``shape``: sums over the axes that were stretched."""
-    lead = len(g.shape) - len(shape)
-    stretched = [lead + k for k, n in enumerate(shape) if n == 1 and g.shape[lead + k] != 1]
-    axes = (*range(lead), *stretched)
+    have = g.shape
+    lead = len(have) - len(shape)
+    axes = LEADING[lead] if lead < len(LEADING) else tuple(range(lead))
+    stretched = () if have[lead:] == shape else tuple(
+        lead + k for k, n in enumerate(shape) if n == 1 and have[lead + k] != 1
+    )
+    axes += stretched
     if not axes:
         return g
-    total = np.add.reduce(g, axis=axes) if type(g) is np.ndarray else np.sum(g, axis=axes)
-    return total if not stretched else np.reshape(total, shape)
+    total = np.add.reduce(g, axis=axes) if type(g) is ndarray else np.sum(g, axis=axes)
+    return np.reshape(total, shape) if stretched else total
+
+
+LEADING = ((), (0,), (0, 1), (0, 1, 2))  # the axes in front, by their number
 
 
 def cast(g: Any, dtype: DType) -> Any:
@@ -105,15 +112,15 @@ def sweep(
     *,
     retain: bool = False,
     needed: Mapping[Any, bool] | None = None,
-    watch: Callable[[Node, Any], None] | None = None,
+    watch: Callable[[Node, Any], None] = lambda node, g: None,
     revive: Callable[[Node], Any] | None = None,
     written: int = 0,
-    check: Callable[[Node], None] | None = None,
+    check: Callable[[Node], None] = lambda node: None,
 ) -> dict[Any, Any]:
     """Pull the cotangents of ``roots`` (pairs of edge and cotangent) back to the leaves; returns theirs.
 
     ``retain`` keeps what nodes saved; ``needed`` limits the way to these edges, and says of each node whether
-    to go on beyond it; ``watch`` sees the complete cotangent of each node; ``revive`` turns a node's saved
+    to go on beyond it, ``watch`` then seeing the complete cotangent of each node; ``revive`` turns a node's saved
     arrays into boxes, so that the rules record themselves; ``check`` looks at nodes older than the last write
     in place, ``written``. Iterative: no recursion limit.
     """
@@ -147,9 +154,11 @@ def sweep(
                     heappush(heap, (-node.seq, node))
                 add_to_port(pending[node], edge, g)
             else:
-                if g.shape != edge.array.shape:
-                    g = unbroadcast(g, edge.array.shape)
-                leaves[edge] = leaves[edge] + g if edge in leaves else g
+                shape = edge.array.shape
+                if g.shape != shape:
+                    g = unbroadcast(g, shape)
+                before = leaves.get(edge)
+                leaves[edge] = g if before is None else before + g
         if lone is not None:
             if heap:
                 pending[lone] = lone_g
@@ -169,12 +178,12 @@ def sweep(
             g = np.asarray(g)  # NumPy computes with 0-d arrays twice as fast as with its scalars
         if node.hooks is not None:
             g = node.hooks(g)
-        if watch is not None:
+        if needed is not None:
             watch(node, g)
-        if needed is not None and not needed[node]:
-            contributions = ()
-            continue
-        if node.seq < written and check is not None:
+            if not needed[node]:
+                contributions = ()
+                continue
+        if node.seq < written:
             check(node)
         form = node.form
         contributions = form.pull(node if revive is None else revive(node), g)

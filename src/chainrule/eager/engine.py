@@ -13,7 +13,8 @@ import numpy as np
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import inplace, modes
-from chainrule.eager.tensor import Tensor, remembered, wrap
+from chainrule.eager.quiet import quietly
+from chainrule.eager.tensor import Tensor, leaf, remembered, wrap
 from chainrule.errors import GraphError, ShapeError, shape_text
 
 
@@ -54,7 +55,7 @@ class Hooks:
             t = _replaced(hook, hook(t), t)
         keeper = self.retained() if self.retained is not None else None
         if keeper is not None:
-            store(keeper, t if isinstance(g, Tensor) else np.array(t.array))
+            store(keeper, {keeper: t if isinstance(g, Tensor) else t.array})
         return t if isinstance(g, Tensor) else t.array
 
 
@@ -116,13 +117,12 @@ _leaf_lock: Final = threading.RLock()
 
 
 def _references() -> tuple[int, int]:
-    """How often an array counts as held that only a local variable, or only a slot, holds."""
+    """How often an array counts as held by a local variable only, and by a tensor and a local variable."""
     holder = object.__new__(Tensor)
     array = np.empty(1)
     local = sys.getrefcount(array)
     holder.array = array
-    del array
-    return local, sys.getrefcount(holder.array)
+    return local, sys.getrefcount(array)
 
 
 LOCAL, SLOT = _references()
@@ -131,39 +131,39 @@ LOCAL, SLOT = _references()
 def owned(arrays: dict[Any, Any], key: Any) -> Any:
     """Take a cotangent out of ``arrays`` as an array that nobody else holds."""
     g = arrays.pop(key)
-    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= LOCAL and g.flags.writeable:
+    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= LOCAL:
         return g
     return g if isinstance(g, Tensor) else np.array(g)
 
 
-def store(tensor: Tensor, g: Any) -> None:
-    """Add ``g`` (an owned array, or a tensor under create_graph) to ``tensor.grad``."""
-    before = tensor._grad
-    if isinstance(g, Tensor):
-        tensor._grad = g if before is None else before + g
-    elif before is None:
-        tensor._grad = wrap(g)
-    elif before.requires_grad or not before.array.flags.writeable:
-        tensor._grad = wrap(before.array + g)
-    else:
-        if sys.getrefcount(before.array) > SLOT:  # someone else, perhaps a node, knows this memory
-            inplace.log_write(before)
-        np.add(before.array, g, out=before.array)
-
-
-def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
-    """The cotangents of leaves after their hooks."""
-    for leaf in leaves:
-        if leaf.hooks is not None:
-            leaves[leaf] = leaf.hooks(leaves[leaf])
-    return leaves
+def add_to(grad: Tensor, g: Any) -> Tensor:
+    """``grad + g``: in place, unless someone is to differentiate it, or may not write to it."""
+    array = grad.array
+    if isinstance(g, Tensor) or grad.requires_grad or not array.flags.writeable:
+        return grad + g
+    if sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
+        inplace.log_write(grad)
+    np.add(array, g, array)
+    return grad
 
 
 def accumulate(leaves: dict[Tensor, Any]) -> None:
     """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
     with _leaf_lock:
-        for leaf in list(hooked(leaves)):
-            store(leaf, owned(leaves, leaf))
+        for tensor in list(leaves):
+            if tensor.hooks is not None:
+                leaves[tensor] = tensor.hooks(leaves[tensor])
+            store(tensor, leaves)
+
+
+def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
+    """Add the cotangent of ``tensor`` to its ``.grad``: the first becomes an array of its own."""
+    before = tensor._grad
+    if before is not None:
+        tensor._grad = add_to(before, cotangents[tensor])
+    else:
+        g = owned(cotangents, tensor)
+        tensor._grad = g if isinstance(g, Tensor) else leaf(g, tensor.lane)
 
 
 def edge_of(tensor: Tensor) -> Any:
@@ -237,25 +237,30 @@ def needed_for(roots: Iterable[Any], targets: set[Any]) -> dict[Any, bool]:
     return needed
 
 
+def no_watch(node: Node, g: Any) -> None:
+    """Nobody asked for the cotangents of non-leaves."""
+
+
 def run(
-    roots: list[tuple[Any, Any]], retain: bool, create_graph: bool, finish: Any, needed: Any = None, watch: Any = None
+    roots: list[tuple[Any, Any]], retain: bool, create_graph: bool, finish: Any, needed: Any = None, watch: Any = no_watch
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents."""
     outer = modes.state()
-    inference = outer is not None and outer.inference
-    modes.enter(modes.mode_for(create_graph, inference))
+    modes.enter(modes.mode_for(create_graph, outer is not None and outer.inference))
     try:
-        with np.errstate(all="ignore"):
-            leaves = sweep(
-                roots,
-                retain=retain,
-                needed=needed,
-                watch=watch,
-                revive=revive if create_graph else None,
-                written=inplace.last_write,
-                check=inplace.check_saved,
+        return quietly(
+            lambda: finish(
+                sweep(
+                    roots,
+                    retain=retain,
+                    needed=needed,
+                    watch=watch,
+                    revive=revive if create_graph else None,
+                    written=inplace.last_write,
+                    check=inplace.check_saved,
+                )
             )
-            return finish(leaves)
+        )
     finally:
         modes.enter(outer)
 
@@ -277,6 +282,11 @@ def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Tensor], captured: d
             captured.update((ports[node, k], part) for k, part in enumerate(g) if (node, k) in ports)
 
     return needed_for([edge for edge, _ in roots], edges), watch
+
+
+def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
+    """The cotangents of leaves after their hooks."""
+    return {tensor: g if tensor.hooks is None else tensor.hooks(g) for tensor, g in leaves.items()}
 
 
 def as_list(value: Any) -> list[Any]:

@@ -131,7 +131,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None, axis: Any = None,
         keepdims: bool = False) -> Any:  # fmt: skip
     """The sum over ``dim`` (all elements)."""
-    if dim is None and axis is None and dtype is None and not input.lane.dtype.category < spec.FLOAT:
+    if dim is None and axis is None and dtype is None and input.lane.plain:
         return F.sum(input)
     if dtype is None and input.dtype.category < spec.FLOAT:
         dtype = spec.int64
@@ -326,14 +326,15 @@ def _softmax(fun: Any, input: Any, dim: int | None, dtype: DType | None) -> Any:
 
 # Products
 
-PRODUCTS = {(2, 2): "mm", (2, 1): "mv", (1, 1): "dot"}
-
-
 def matmul(input: Any, other: Any) -> Any:
     """The matrix product: dot, mv and mm for one and two axes, stacks of matrices beyond."""
-    product = PRODUCTS.get(ndims := (input.array.ndim, other.array.ndim))
-    if product is not None:
-        return getattr(F, product)(input, other)
+    ndims = input.array.ndim, other.array.ndim
+    if ndims == (2, 2):
+        return F.mm(input, other)
+    if ndims == (2, 1):
+        return F.mv(input, other)
+    if ndims == (1, 1):
+        return F.dot(input, other)
     if ndims == (1, 2):
         return F.squeeze(F.mm(F.reshape(input, (1, -1)), other), 0)
     if 0 in ndims:

@@ -17,8 +17,9 @@ import numpy as np
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node
 from chainrule.eager import modes
+from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import GraphError, ShapeError, shape_text
+from chainrule.errors import GraphError, ShapeError, broadcast_error, shape_text
 
 KEPT: Final = 64  # writes remembered one by one, for the message
 
@@ -51,15 +52,20 @@ def log_write(tensor: Tensor) -> None:
     global last_write
     if tensor.version is not None:
         return
-    owner = owner_of(tensor.array)
+    array = tensor.array
+    if array.base is not None:
+        array = owner_of(array)
+    writes = _log.get(id(array)) or first_write(array)
+    last_write = seq = next_seq()
+    writes.count += 1
+    writes.seqs.append(seq)
+
+
+def first_write(owner: np.ndarray) -> Writes:
+    """A log for the memory of ``owner``, which ends with it."""
     key = id(owner)
     with _lock:
-        writes = _log.get(key)
-        if writes is None:
-            writes = _log[key] = Writes(weakref.ref(owner, lambda _: _log.pop(key, None)))
-        last_write = next_seq()
-        writes.count += 1
-        writes.seqs.append(last_write)
+        return _log.setdefault(key, Writes(weakref.ref(owner, lambda _: _log.pop(key, None))))
 
 
 def version_of(tensor: Tensor) -> int:
@@ -117,13 +123,9 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
     if t.lane.inference is False and result.lane.inference and not modes.is_inference_mode_enabled():
         raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.")
     if result.array.shape != t.array.shape:
-        try:
-            shape = np.broadcast_shapes(t.array.shape, result.array.shape)
-        except ValueError:
-            shape = result.array.shape
-        if shape != t.array.shape:
-            raise ShapeError(f"output with shape {shape_text(t.array.shape)} doesn't match the broadcast shape "
-                             f"{shape_text(shape)}")  # fmt: skip
+        error = broadcast_error(t.array.shape, result.array.shape)
+        if error is not None or np.broadcast_shapes(t.array.shape, result.array.shape) != t.array.shape:
+            raise explained_broadcast(t.array.shape, result.array.shape)
     if result.dtype.category > t.dtype.category:
         raise RuntimeError(f"result type {result.dtype.name} can't be cast to the desired output type {t.dtype.name}")
     result = result.cast(t.dtype)
@@ -140,24 +142,36 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
     return t
 
 
+def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:
+    """``ufunc(t, y)`` straight into the memory of ``t``; returns t."""
+    try:
+        ufunc(t.array, y, t.array)
+    except RuntimeWarning:
+        pass  # where warnings are errors it is raised after the last element was written
+    except ValueError:
+        raise explained_broadcast(t.array.shape, y.shape) from None
+    log_write(t)
+    return t
+
+
+def explained_broadcast(have: tuple[int, ...], other: tuple[int, ...]) -> ShapeError:
+    """The error for a result of another shape than that of the tensor it was to be stored in."""
+    error = broadcast_error(have, other)
+    if error is not None:
+        return error
+    shape = np.broadcast_shapes(have, other)
+    return ShapeError(f"output with shape {shape_text(have)} doesn't match the broadcast shape {shape_text(shape)}")
+
+
 def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
     """The in-place form of a binary ufunc; without recording it writes straight into the memory."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        if modes.is_grad_enabled():
-            return adopt(self, compute(self, other))
-        y = other.array if isinstance(other, Tensor) else other
-        plain = self.lane.plain and (type(y) is float or getattr(y, "dtype", None) == self.array.dtype)
-        if not plain or getattr(y, "ndim", 0) > self.array.ndim:
-            return adopt(self, compute(self, other))
-        try:
-            ufunc(self.array, y, out=self.array)
-        except RuntimeWarning:  # raised after the last element, where warnings are errors
-            log_write(self)
-            return self
-        except ValueError:
-            return adopt(self, compute(self, other))
-        log_write(self)
-        return self
+        if modes.state() is NO_GRAD and self.lane.plain:
+            y = other.array if isinstance(other, Tensor) else other
+            x = self.array
+            if type(y) is float or (getattr(y, "dtype", None) == x.dtype and y.ndim <= x.ndim):
+                return write(self, ufunc, y)
+        return adopt(self, compute(self, other))
 
     return method

@@ -125,7 +125,8 @@ class no_grad(_Switch):
     """
 
     def _target(self) -> Mode | None:
-        return mode_for(False, is_inference_mode_enabled())
+        mode = state()
+        return INFERENCE if mode is not None and mode.inference else NO_GRAD
 
 
 class enable_grad(_Switch):

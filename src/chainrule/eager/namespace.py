@@ -132,15 +132,18 @@ def _attach_operators() -> None:
         if name not in ("lt", "le", "gt", "ge", "eq", "ne"):
             setattr(Tensor, f"__r{name}__", reflected)
     Tensor.__rtruediv__ = lambda self, other: F.reciprocal(self) * other
-    Tensor.__matmul__ = lambda self, other: functions.matmul(self, other) if isinstance(other, Tensor) else _matmul(self, other)
-    Tensor.__rmatmul__ = lambda self, other: _matmul(other, self)
+    Tensor.__matmul__ = matmul
+    Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
     for name, primitive in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
         setattr(Tensor, f"__{name}__", _first_call(Tensor, f"__{name}__", lambda primitive=primitive: getattr(F, primitive)))
     Tensor.__pos__ = lambda self: self
     Tensor.__hash__ = object.__hash__  # defining __eq__ took it away; C's is called five times per edge
 
 
-def _matmul(x: Any, y: Any) -> Any:
+def matmul(x: Any, y: Any) -> Any:
+    """``x @ y``."""
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return functions.matmul(x, y)
     return operate(TABLE[np.matmul], (x, y), {})
 
 

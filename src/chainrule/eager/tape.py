@@ -41,16 +41,14 @@ class AccumulateGrad:
         return f"<AccumulateGrad object at {id(self):#x}>"
 
 
-_accumulators: Final[weakref.WeakKeyDictionary[Tensor, weakref.ref[AccumulateGrad]]] = weakref.WeakKeyDictionary()
+_accumulators: Final[weakref.WeakValueDictionary[int, AccumulateGrad]] = weakref.WeakValueDictionary()  # by id
 
 
 def accumulator(leaf: Tensor) -> AccumulateGrad:
     """The one AccumulateGrad of a leaf, as long as someone holds it."""
-    found = _accumulators.get(leaf)
-    node = found() if found is not None else None
+    node = _accumulators.get(id(leaf))
     if node is None:
-        node = AccumulateGrad(leaf)
-        _accumulators[leaf] = weakref.ref(node)
+        node = _accumulators[id(leaf)] = AccumulateGrad(leaf)
     return node
 
 

@@ -420,9 +420,18 @@ def wrap(array: Any, node: Node | Port | None = None) -> Tensor:
     """A tensor around a raw array (a NumPy scalar becomes a 0-d array)."""
     if isinstance(array, np.generic):
         array = np.asarray(array)
+    t = leaf(array, lane_of(array))
+    t.node = node
+    return t
+
+
+def leaf(array: Any, lane: Lane) -> Tensor:
+    """A tensor around an array whose lane is known."""
     t = object.__new__(Tensor)
-    t.array, t.lane, t.node, t.leaf = array, lane_of(array), node, False
-    t._grad = t.base = t.hooks = t.version = None
+    t.array = array
+    t.lane = lane
+    t.leaf = False
+    t.node = t._grad = t.base = t.hooks = t.version = None
     return t
 
 

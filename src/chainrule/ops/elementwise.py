@@ -58,9 +58,16 @@ def _power(x: Any, y: Any) -> Any:
     return np.power(x, y)
 
 
+def _power_slope(x: Any, y: Any) -> Any:
+    """``y x**(y-1)``, and 0 where y is 0."""
+    if type(y) is np.ndarray and y.ndim == 0 and y.item() == 2:
+        return x + x
+    return y * _power(x, y - (y != 0))
+
+
 elementwise(
     np.power,
-    lambda g, x, y: g * (y * _power(x, y - (y != 0))),  # at y = 0: 0 * x**0
+    lambda g, x, y: g * _power_slope(x, y),
     lambda g, x, y, out: g * out * np.log(np.where((x == 0) & (y >= 0), 1.0, x)),
     raw=_power, integers="keep", torch="pow",
     node=lambda scalars: {(1,): "PowBackward0", (0,): "PowBackward2"}.get(scalars, "PowBackward1"),
@@ -247,7 +254,7 @@ def elu(x: Any, *, alpha: float = 1.0) -> Any:
 
 
 elementwise(sigmoid, lambda out: out * (1 - out))
-elementwise(relu, lambda g, out: g * (out > 0), integers="keep", kinks="0 at 0")
+elementwise(relu, lambda out: np.sign(out), integers="keep", kinks="0 at 0")
 elementwise(silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))))
 elementwise(softplus, lambda g, x, *, beta=1.0, threshold=20.0: g * np.where(x * beta > threshold, 1.0, sigmoid(x * beta)))
 elementwise(logsigmoid, lambda g, x: g * sigmoid(-x), torch="logsigmoid", node="LogSigmoidBackward0")

@@ -45,13 +45,8 @@ def restore(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return np.broadcast_to(g, shape)
 
 
-def _sum(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
-
-
 def _mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    n = count(x.shape, axis)
-    return _sum(x, axis=axis, keepdims=keepdims) / (n or math.nan)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / (count(x.shape, axis) or math.nan)
 
 
 def by_axis(name: str) -> Any:
@@ -59,7 +54,7 @@ def by_axis(name: str) -> Any:
     return lambda *, axis: f"{name}Backward0" if axis is None else f"{name}Backward1"
 
 
-linear(np.sum, lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims), raw=_sum, node=by_axis("Sum"))
+linear(np.sum, lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims), raw=np.add.reduce, node=by_axis("Sum"))
 linear(np.mean, lambda g, x, *, axis=None, keepdims=False: restore(g / count(x.shape, axis), x, axis, keepdims),
        raw=_mean, node=by_axis("Mean"), integers="float")  # fmt: skip
 
@@ -73,18 +68,11 @@ def extremum_pullback(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> An
     return restore(g / np.sum(ties, axis=axis, keepdims=keepdims), x, axis, keepdims) * ties
 
 
-def _extremum(ufunc: np.ufunc) -> Any:
-    def raw(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-        return ufunc.reduce(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
-
-    return raw
-
-
 general(np.max, lambda g, x, out, *, axis=None, keepdims=False: extremum_pullback(g, x, out, axis, keepdims),
-        raw=_extremum(np.maximum), torch="amax", kinks="ties share evenly",
+        raw=np.maximum.reduce, torch="amax", kinks="ties share evenly",
         node=lambda *, axis: "MaxBackward1" if axis is None else "AmaxBackward0")  # fmt: skip
 general(np.min, lambda g, x, out, *, axis=None, keepdims=False: extremum_pullback(g, x, out, axis, keepdims),
-        raw=_extremum(np.minimum), torch="amin", kinks="ties share evenly",
+        raw=np.minimum.reduce, torch="amin", kinks="ties share evenly",
         node=lambda *, axis: "MinBackward1" if axis is None else "AminBackward0")  # fmt: skip
 
 
@@ -147,7 +135,7 @@ def _spread(x: Any, axis: Any, ddof: float) -> tuple[Any, float]:
 def _var(x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     away, n = _spread(x, axis, ddof)
     square = np.real(away * np.conjugate(away)) if x.dtype.kind == "c" else away * away
-    return _sum(square, axis=axis, keepdims=keepdims) / (n or np.float64(0).astype(square.dtype))
+    return np.add.reduce(square, axis=axis, keepdims=keepdims) / (n or np.float64(0).astype(square.dtype))
 
 
 def var_pullback(g: Any, x: Any, axis: Any, ddof: float, keepdims: bool) -> Any:
@@ -174,14 +162,14 @@ def vector_norm(x: Any, *, ord: float = 2, axis: Any = None, keepdims: bool = Fa
         return np.sqrt(np.dot(flat, flat))
     size = np.absolute(x)
     if ord == math.inf or ord == -math.inf:
-        return _extremum(np.maximum if ord > 0 else np.minimum)(size, axis=axis, keepdims=keepdims)
+        return (np.maximum if ord > 0 else np.minimum).reduce(size, axis=axis, keepdims=keepdims)
     if ord == 0:
-        return _sum(np.where(size == 0, 0.0, np.ones_like(size)), axis=axis, keepdims=keepdims)
+        return np.add.reduce(np.where(size == 0, 0.0, np.ones_like(size)), axis=axis, keepdims=keepdims)
     if ord == 1:
-        return _sum(size, axis=axis, keepdims=keepdims)
+        return np.add.reduce(size, axis=axis, keepdims=keepdims)
     if ord == 2:
-        return np.sqrt(_sum(size * size, axis=axis, keepdims=keepdims))
-    return _sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+        return np.sqrt(np.add.reduce(size * size, axis=axis, keepdims=keepdims))
+    return np.add.reduce(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
 def norm_pullback(g: Any, x: Any, out: Any, ord: float, axis: Any, keepdims: bool) -> Any:
@@ -222,7 +210,7 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     top = np.max(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
     top = np.where(np.isfinite(top), top, 0.0)
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return total if keepdims else total.reshape(_sum(x, axis=axis).shape)
+    return total if keepdims else total.reshape(np.add.reduce(x, axis=axis).shape)
 
 
 general(logsumexp, lambda g, x, out, *, axis=None, keepdims=False:

@@ -98,8 +98,7 @@ def prod_pullback(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 general(np.prod, lambda g, x, *, axis=None, keepdims=False: prod_pullback(g, x, axis, keepdims),
-        raw=lambda x, *, axis=None, keepdims=False: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
-        node=by_axis("Prod"), holomorphic=True)  # fmt: skip
+        raw=np.multiply.reduce, node=by_axis("Prod"), holomorphic=True)  # fmt: skip
 
 
 @derived(np.prod)

@@ -1,0 +1,1 @@
+"""The figures of chainrule beside those of its peers: ``make bench``."""

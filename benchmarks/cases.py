@@ -1,0 +1,159 @@
+"""What is timed. A case takes a library with torch's face and returns the function to time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Case(NamedTuple):
+    """A program, how many times to run it in one timing, and the ratio to torch that it must not exceed."""
+
+    name: str
+    make: Callable[[Any], Callable[[], Any]]
+    number: int
+    ceiling: float
+
+
+def product(t: Any) -> Callable[[], Any]:
+    x, y = t.ones(4, requires_grad=True), t.ones(4, requires_grad=True)
+    return lambda: x * y
+
+
+def scalar_product(t: Any) -> Callable[[], Any]:
+    x = t.ones(4, requires_grad=True)
+    return lambda: x * 2.0
+
+
+def unrecorded(t: Any) -> Callable[[], Any]:
+    x, y = t.ones(4, requires_grad=True), t.ones(4, requires_grad=True)
+
+    def run() -> None:
+        with t.no_grad():
+            for _ in range(50):
+                x * y  # noqa: B018
+
+    return run
+
+
+def chain(t: Any) -> Callable[[], Any]:
+    x, y, g = t.ones(4, requires_grad=True), t.ones(4, requires_grad=True), t.ones(4)
+
+    def run() -> None:
+        z = x
+        for _ in range(50):
+            z = z * y
+        z.backward(g)
+
+    return run
+
+
+def dot(t: Any) -> Callable[[], Any]:
+    x = t.arange(4.0, requires_grad=True)
+
+    def run() -> None:
+        y = 2 * t.dot(x, x)
+        y.backward()
+
+    return run
+
+
+def mlp(t: Any) -> Callable[[], Any]:
+    t.manual_seed(0)
+    x, target = t.randn(16, 1000), t.randn(16, 10)
+    w1 = (t.randn(1000, 100) * 0.03).requires_grad_()
+    w2 = (t.randn(100, 10) * 0.1).requires_grad_()
+    b1, b2 = t.zeros(100, requires_grad=True), t.zeros(10, requires_grad=True)
+    parameters = [w1, b1, w2, b2]
+
+    def run() -> None:
+        out = t.relu(x @ w1 + b1) @ w2 + b2
+        loss = (target - out).pow(2).sum()
+        loss.backward()
+        with t.no_grad():
+            for p in parameters:
+                p -= 1e-5 * p.grad
+                p.grad = None
+
+    return run
+
+
+def control_flow(t: Any) -> Callable[[], Any]:
+    a = t.tensor([0.3, 0.1, 0.2, 0.5], requires_grad=True)
+
+    def run() -> None:
+        b = a * 2
+        while b.norm() < 1000:
+            b = b * 2
+        c = b if b.sum() > 0 else 100 * b
+        c.sum().backward()
+
+    return run
+
+
+def mixed(t: Any) -> Callable[[], Any]:
+    x = t.tensor([0.3, 0.1, 0.2, 0.5], requires_grad=True)
+    w = t.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+
+    def run() -> None:
+        h = t.tanh(x * w + 1.0)
+        k = t.exp(-h) / (1.0 + h * h)
+        m = (k - k.mean()).abs().sqrt() + t.sin(x) * t.log(w)
+        m.sum().backward()
+
+    return run
+
+
+def indexing(t: Any) -> Callable[[], Any]:
+    x = t.arange(200.0, requires_grad=True)
+
+    def run() -> None:
+        total = x[0]
+        for i in range(1, 200):
+            total = total + x[i]
+        total.backward()
+
+    return run
+
+
+def double_backward(t: Any) -> Callable[[], Any]:
+    x = t.tensor([0.3, 0.1, 0.2, 0.5], requires_grad=True)
+
+    def run() -> None:
+        y = (t.sin(x) * x).sum()
+        (g,) = t.autograd.grad(y, x, create_graph=True)
+        (g * g).sum().backward()
+
+    return run
+
+
+def large(t: Any) -> Callable[[], Any]:
+    t.manual_seed(0)
+    x = t.rand(1_000_000, requires_grad=True)
+
+    def run() -> None:
+        y = t.sin(x)
+        y = y * x
+        y = y + 1.0
+        y = t.exp(y)
+        y = t.tanh(y)
+        y = y * 2.0
+        y.sum().backward()
+        x.grad = None
+
+    return run
+
+
+CASES = [
+    Case("recorded x*y, 4 floats", product, 20_000, 0.55),
+    Case("x*2.0", scalar_product, 20_000, 0.6),
+    Case("50 x*y under no_grad", unrecorded, 400, 0.8),
+    Case("50-op chain, forward + backward", chain, 200, 0.45),
+    Case("y = 2 dot(x,x), forward + backward", dot, 4_000, 0.2),
+    Case("MLP step 1000-100-10, batch 16, SGD", mlp, 60, 0.55),
+    Case("while b.norm() < 1000", control_flow, 300, 0.6),
+    Case("mixed expression of 15 small ops", mixed, 500, 0.6),
+    Case("200 scalar indexings", indexing, 30, 0.6),
+    Case("double backward", double_backward, 300, 0.6),
+    Case("6-op chain on 1e6 floats", large, 3, 1.0),
+]

@@ -1,0 +1,202 @@
+"""A report as blocks, headings, paragraphs, tables and formulas, and the two ways of writing them: text and HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chainrule.insight.figures import figures
+from chainrule.insight.scanner import columns
+
+GAP: Final = 3
+NARROWEST: Final = 12
+INDENT: Final = "  "
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A cell that shows an array, as much of it as there is room for, between ``before`` and ``after``."""
+
+    array: Any
+    before: str = ""
+    after: str = ""
+
+    def fit(self, width: int) -> str:
+        room = width - columns(self.before) - columns(self.after)
+        return f"{self.before}{figures(self.array, room)}{self.after}"
+
+
+Cell = str | Numbers
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The title of a section; of the whole report at level 1."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A sentence or two."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Title:
+    """The first line of the report: what is explained, and its value."""
+
+    cell: Numbers
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a head (none if empty), columns aligned to the left or, marked "r", to the right."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    align: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Rows of pieces that stand above each other, each centred in its column: factors, and below them shapes."""
+
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block = Heading | Paragraph | Title | Table | Formula
+
+
+def padded(text: str, width: int, side: str = "l") -> str:
+    """``text`` filled up to ``width`` columns of the terminal.
+
+    >>> padded("梯度", 6) + "|", padded("1", 3, "r"), padded("1", 3, "c")
+    ('梯度  |', '  1', ' 1 ')
+    """
+    missing = max(0, width - columns(text))
+    left = {"l": 0, "r": missing, "c": missing // 2}[side]
+    return " " * left + text + " " * (missing - left)
+
+
+def written(cell: Cell, width: int) -> str:
+    """A cell as text, cut to ``width`` if it must be."""
+    text = cell.fit(width) if isinstance(cell, Numbers) else cell
+    if columns(text) <= width:
+        return text
+    kept = text
+    while columns(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+# Text
+
+
+def as_text(blocks: Iterable[Block], width: int = 100) -> list[str]:
+    """The report as lines of plain text, none longer than ``width``."""
+    lines: list[str] = []
+    for block in blocks:
+        match block:
+            case Title(cell):
+                lines.append(written(cell, width))
+            case Heading(text, level):
+                lines += ["", text] if level == 2 else [f"{INDENT}{text}"]
+            case Paragraph(text):
+                lines += [INDENT + line for line in wrapped(text, width - len(INDENT))]
+            case Table():
+                lines += [(INDENT + line).rstrip() for line in table_lines(block, width - len(INDENT))]
+            case Formula(rows):
+                lines += [(INDENT + line).rstrip() for line in formula_lines(rows)]
+    return lines
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A paragraph in lines; Chinese may be broken between any two characters but before punctuation."""
+    lines, line = [], ""
+    for word in pieces(text):
+        if line and columns((line + word).rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += word if line else word.lstrip()
+    return [*lines, line.rstrip()] if line else lines
+
+
+def pieces(text: str) -> list[str]:
+    """The parts of a paragraph between which a line may end."""
+    parts: list[str] = []
+    for char in text:
+        wide = columns(char) == 2
+        opens_new = not parts or parts[-1].endswith(" ") or (wide and char not in "，。：；、）”？")
+        if opens_new or (columns(parts[-1][-1]) == 2 and not wide and char not in " )]"):
+            parts.append(char)
+        else:
+            parts[-1] += char
+    return parts
+
+
+def table_lines(table: Table, width: int) -> list[str]:
+    """The lines of a table, its widest columns narrowed until it fits."""
+    whole = [[written(cell, 10_000) if isinstance(cell, str) else cell.fit(60) for cell in row] for row in table.rows]
+    rows = [list(table.head), *whole] if table.head else whole
+    widths = [max(columns(row[k]) for row in rows) for k in range(len(table.align))]
+    while sum(widths) + GAP * (len(widths) - 1) > width and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    lines = [list(table.head)] if table.head else []
+    lines += [[written(cell, w) for cell, w in zip(row, widths)] for row in table.rows]
+    # Narrowed cells often need less than they were given.
+    widths = [max(columns(line[k]) for line in lines) for k in range(len(widths))]
+    return [
+        (" " * GAP).join(padded(text, w, side) for text, w, side in zip(line, widths, table.align)) for line in lines
+    ]
+
+
+def formula_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a formula."""
+    widths = [max(columns(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return ["".join(padded(text, w, "c") for text, w in zip(row, widths)) for row in rows]
+
+
+# HTML
+
+STYLE: Final = (
+    "<style>.chainrule{font-size:90%;line-height:1.5}.chainrule h4{margin:1em 0 .3em}.chainrule p{margin:.3em 0}"
+    ".chainrule table{border-collapse:collapse;margin:.3em 0}.chainrule td,.chainrule th{padding:.1em .9em .1em 0;"
+    "text-align:left;white-space:nowrap}.chainrule .r{text-align:right}.chainrule table.formula td{padding:0 .15em;"
+    "text-align:center}.chainrule th{font-weight:normal;opacity:.6}</style>"
+)
+
+
+def as_html(blocks: Iterable[Block]) -> str:
+    """The same report as HTML."""
+    parts = [STYLE, '<div class="chainrule">']
+    for block in blocks:
+        match block:
+            case Title(cell):
+                parts.append(f"<p><b>{html.escape(cell.fit(90))}</b></p>")
+            case Heading(text, level):
+                parts.append(f"<h4>{html.escape(text)}</h4>" if level == 2 else f"<p>{html.escape(text)}</p>")
+            case Paragraph(text):
+                parts.append(f"<p>{html.escape(text)}</p>")
+            case Table(head, rows, align):
+                parts.append(html_table(head, rows, align))
+            case Formula(rows):
+                lines = "".join("<tr>" + "".join(f"<td>{html.escape(t)}</td>" for t in row) + "</tr>" for row in rows)
+                parts.append(f'<table class="formula">{lines}</table>')
+    return "\n".join([*parts, "</div>"])
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]], align: str) -> str:
+    """One table as HTML."""
+    marks = ['<{0} class="r">' if side == "r" else "<{0}>" for side in align]
+
+    def line(tag: str, cells: Iterable[str]) -> str:
+        inside = "".join(f"{mark.format(tag)}{html.escape(cell.strip())}</{tag}>" for mark, cell in zip(marks, cells))
+        return f"<tr>{inside}</tr>"
+
+    body = "".join(line("td", [written(cell, 60) for cell in row]) for row in rows)
+    return f"<table>{line('th', head) if head else ''}{body}</table>"
