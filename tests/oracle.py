@@ -125,6 +125,11 @@ def same_kind(theirs: BaseException, ours: BaseException) -> bool:
     return isinstance(ours, kind(theirs))
 
 
+def same_error(theirs: BaseException | None, ours: BaseException | None) -> bool:
+    """Whether both raised, to the same effect and with the same words."""
+    return theirs is not None and ours is not None and same_kind(theirs, ours) and str(theirs) == str(ours)
+
+
 def shown(source: str) -> types.CodeType:
     """The program, its last line printed as a notebook prints it."""
     tree = ast.parse(source)
@@ -243,9 +248,8 @@ def agree(source: str, *, part: str | None = None) -> None:
         if part not in str(theirs.error) or part not in str(ours.error):
             raise report(source, f"{theirs.text()}(expected to contain {part!r})", ours.text())
         theirs.error = ours.error = None
-    elif theirs.error and ours.error and same_kind(theirs.error, ours.error):
-        if str(theirs.error) == str(ours.error):
-            theirs.error = ours.error = None
+    elif same_error(theirs.error, ours.error):
+        theirs.error = ours.error = None
     if theirs.text() != ours.text() or (theirs.error is None) != (ours.error is None):
         raise report(source, theirs.text(), ours.text() + _trace(ours))
 

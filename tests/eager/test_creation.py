@@ -114,7 +114,8 @@ def test_expression(row: str) -> None:
         "torch.empty(4).uniform_(-1, 1)",
         "torch.empty(20).normal_(2, 3)[:4]",
         "g = torch.Generator().manual_seed(7)\ntorch.rand(3, generator=g), torch.rand(3)",
-        "torch.rand(2), torch.randn(3), torch.randn(3), torch.randn(20)[:3], torch.randint(5, (3,)), torch.rand(2), torch.randn(2)",
+        "torch.rand(2), torch.randn(3), torch.randn(3), torch.randn(20)[:3]",
+        "torch.randn(3), torch.randint(5, (3,)), torch.rand(2), torch.randn(2)",
         "torch.randn(5, 3), torch.randn(3)",
         "torch.randn(3); torch.manual_seed(0); torch.randn(2)",
     ],
@@ -146,7 +147,7 @@ def test_which_memory_is_shared(program: str) -> None:
 @TORCH
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int64", "int32"])
 def test_linspace_to_the_last_place(dtype: str) -> None:
-    """The ends are exact; between them torch's vector kernels fuse multiply and add, which moves the last bit."""
+    """The ends are exact; between them torch's vector kernels fuse multiply and add, moving the last bit."""
     program = f"""
 for start, end in ((0, 1), (0, 2 * math.pi), (-3.3, 7.7), (1, -1), (0, 1000)):
     for steps in (2, 3, 4, 10, 25, 101):

@@ -1,4 +1,4 @@
-"""What is wrong is refused as torch refuses it: an exception that the same `except` catches, the same words."""
+"""What is wrong is refused as torch refuses it: the same `except` catches it, the words are the same."""
 
 from __future__ import annotations
 
@@ -334,7 +334,8 @@ def test_warnings(program: str) -> None:
 def test_an_error_leaves_everything_usable() -> None:
     agree("""
 x = torch.ones(2, requires_grad=True)
-for wrong in (lambda: (x * 2).backward(), lambda: x + torch.ones(3), lambda: x.backward(torch.ones(3)), lambda: x[5]):
+a, b = torch.ones(3), torch.ones(4)
+for wrong in (lambda: (x * 2).backward(), lambda: x + a, lambda: x.backward(b), lambda: x[5]):
     try:
         wrong()
     except (RuntimeError, IndexError) as error:

@@ -1,4 +1,4 @@
-"""What must not break anything: freed graphs, overwritten values, odd inputs, interrupts, endless training."""
+"""What must not break anything: freed graphs, overwritten values, odd inputs, interrupts, long training."""
 
 from __future__ import annotations
 

@@ -10,68 +10,221 @@ import chainrule as cr
 from tests.oracle import agree, raises
 
 HEAD = "x = torch.tensor([1.], requires_grad=True)\n"
-PROGRAMS = [
-    "with torch.no_grad():\n    y = x * 2\ny.requires_grad, torch.is_grad_enabled()",
-    "with torch.no_grad():\n    with torch.enable_grad():\n        y = x * 2\nprint(y.requires_grad)\ny.backward()\nx.grad",
-    "@torch.no_grad()\ndef doubler(x):\n    return x * 2\ndoubler(x).requires_grad",
-    "@torch.no_grad\ndef doubler(x):\n    return x * 2\ndoubler(x).requires_grad, doubler.__name__",
-    "@torch.enable_grad()\ndef doubler(x):\n    return x * 2\nwith torch.no_grad():\n    z = doubler(x)\nz.requires_grad",
-    "with torch.set_grad_enabled(False):\n    y = x * 2\ny.requires_grad, torch.is_grad_enabled()",
-    "torch.set_grad_enabled(False)\ny = x * 2\nprint(y.requires_grad)\ntorch.set_grad_enabled(True)\n(x * 2).requires_grad",
-    "@torch.set_grad_enabled(False)\ndef doubler(x):\n    return x * 2\ndoubler(x).requires_grad, torch.is_grad_enabled()",
-    "with torch.inference_mode():\n    y = x * x\ny.requires_grad, y.is_inference(), torch.is_inference_mode_enabled()",
-    "with torch.inference_mode():\n    print(torch.is_inference_mode_enabled(), torch.is_grad_enabled())",
-    "@torch.inference_mode()\ndef func(x):\n    return x * x\nfunc(x).requires_grad",
-    "@torch.inference_mode\ndef func(x):\n    return x * x\nfunc(x).is_inference()",
-    "with torch.inference_mode(False):\n    y = x * x\ny.requires_grad",
-    "with torch.inference_mode(mode=True):\n    y = x * x\ny.requires_grad",
-    "with torch.inference_mode():\n    y = torch.ones(1)\n    y += 1\n    y.requires_grad_()\ny, y.is_inference()",
-    "with torch.inference_mode():\n    with torch.inference_mode(False):\n        y = x * 2\ny.requires_grad, y.is_inference()",
-    "with torch.inference_mode():\n    with torch.enable_grad():\n        y = x * 2\ny.requires_grad, y.is_inference()",
-    "with torch.inference_mode():\n    y = torch.ones(1)\n(y + 1).is_inference(), (y + x).requires_grad",
-    "with torch.inference_mode():\n    y = torch.ones(1)\ny.clone().is_inference(), (y.clone() * x).requires_grad",
-    "with torch.no_grad() as m:\n    print(m)\nm",
-    "g = torch.no_grad()\nwith g:\n    pass\nwith g:\n    print(torch.is_grad_enabled())\ntorch.is_grad_enabled()",
-    "try:\n    with torch.no_grad():\n        raise KeyError('a')\nexcept KeyError:\n    print(torch.is_grad_enabled())",
-    (
-        "@torch.no_grad()\ndef numbers():\n    yield torch.is_grad_enabled()\n    yield (x * 2).requires_grad\n"
-        "for n in numbers():\n    print(n, torch.is_grad_enabled())"
-    ),
-    (
-        "@torch.no_grad()\ndef echo():\n    got = yield 1\n    print(got, torch.is_grad_enabled())\n    yield 2\n"
-        "e = echo()\nnext(e)\ne.send('hello')"
-    ),
-    "class Model:\n    @torch.no_grad()\n    def f(self, x):\n        return x * 2\nModel().f(x).requires_grad",
-    "with torch.no_grad():\n    w = torch.ones(2, requires_grad=True)\n    y = w * 2\nw.requires_grad, w.is_leaf, y.requires_grad",
-    "with torch.no_grad():\n    y = x * 2\n    y.requires_grad_()\ny.is_leaf, y.requires_grad",
-    "y = x * 2\nwith torch.no_grad():\n    y += 1\ny.requires_grad, y.grad_fn",
-    "y = x * 2\nwith torch.no_grad():\n    y.sum()\n    z = y.view(1)\nz.requires_grad",
-    "y = (x * 2).sum()\nwith torch.no_grad():\n    y.backward()\nx.grad",
-    "with torch.no_grad():\n    print(x, x.requires_grad, x.numpy())",
-    "torch.set_grad_enabled(mode=True)",
-    "str(torch.set_grad_enabled(True))",
-    (
-        "torch.autograd.no_grad is torch.no_grad, torch.autograd.enable_grad is torch.enable_grad, "
-        "torch.autograd.set_grad_enabled is torch.set_grad_enabled, torch.autograd.inference_mode is torch.inference_mode"
-    ),
-    "torch.autograd.grad_mode.no_grad is torch.no_grad",
-    "x.is_inference(), torch.is_inference(x)",
-    (
-        "a = torch.ones(2, 3, requires_grad=True) * 2\nb = torch.ones(2, 3, requires_grad=True) * 3\n"
-        "c1 = a + b\nprint(c1)\nwith torch.no_grad():\n    c2 = a + b\nprint(c2)\nprint(a * b)"
-    ),
-]
-ERRORS = [
-    "with torch.inference_mode():\n    y = x * x\ny._version",
-    "with torch.inference_mode():\n    y = torch.ones(1)\ny * x",
-    "with torch.inference_mode():\n    y = torch.ones(1)\ny.requires_grad_()",
-    "with torch.inference_mode():\n    y = torch.ones(1)\ny.add_(1)",
-    "with torch.inference_mode():\n    y = torch.ones(1)\ny.backward()",
-    "with torch.inference_mode():\n    y = x * 2\ny.backward()",
-    "with torch.no_grad():\n    y = x * 2\ny.backward()",
-    "torch.set_grad_enabled()",
-    "torch.set_grad_enabled('no')",
-]
+PROGRAMS = """
+with torch.no_grad():
+    y = x * 2
+y.requires_grad, torch.is_grad_enabled()
+
+with torch.no_grad():
+    with torch.enable_grad():
+        y = x * 2
+print(y.requires_grad)
+y.backward()
+x.grad
+
+@torch.no_grad()
+def doubler(x):
+    return x * 2
+doubler(x).requires_grad
+
+@torch.no_grad
+def doubler(x):
+    return x * 2
+doubler(x).requires_grad, doubler.__name__
+
+@torch.enable_grad()
+def doubler(x):
+    return x * 2
+with torch.no_grad():
+    z = doubler(x)
+z.requires_grad
+
+with torch.set_grad_enabled(False):
+    y = x * 2
+y.requires_grad, torch.is_grad_enabled()
+
+torch.set_grad_enabled(False)
+y = x * 2
+print(y.requires_grad)
+torch.set_grad_enabled(True)
+(x * 2).requires_grad
+
+@torch.set_grad_enabled(False)
+def doubler(x):
+    return x * 2
+doubler(x).requires_grad, torch.is_grad_enabled()
+
+with torch.inference_mode():
+    y = x * x
+y.requires_grad, y.is_inference(), torch.is_inference_mode_enabled()
+
+with torch.inference_mode():
+    print(torch.is_inference_mode_enabled(), torch.is_grad_enabled())
+
+@torch.inference_mode()
+def func(x):
+    return x * x
+func(x).requires_grad
+
+@torch.inference_mode
+def func(x):
+    return x * x
+func(x).is_inference()
+
+with torch.inference_mode(False):
+    y = x * x
+y.requires_grad
+
+with torch.inference_mode(mode=True):
+    y = x * x
+y.requires_grad
+
+with torch.inference_mode():
+    y = torch.ones(1)
+    y += 1
+    y.requires_grad_()
+y, y.is_inference()
+
+with torch.inference_mode():
+    with torch.inference_mode(False):
+        y = x * 2
+y.requires_grad, y.is_inference()
+
+with torch.inference_mode():
+    with torch.enable_grad():
+        y = x * 2
+y.requires_grad, y.is_inference()
+
+with torch.inference_mode():
+    y = torch.ones(1)
+(y + 1).is_inference(), (y + x).requires_grad
+
+with torch.inference_mode():
+    y = torch.ones(1)
+y.clone().is_inference(), (y.clone() * x).requires_grad
+
+with torch.no_grad() as m:
+    print(m)
+m
+
+g = torch.no_grad()
+with g:
+    pass
+with g:
+    print(torch.is_grad_enabled())
+torch.is_grad_enabled()
+
+try:
+    with torch.no_grad():
+        raise KeyError('a')
+except KeyError:
+    print(torch.is_grad_enabled())
+
+@torch.no_grad()
+def numbers():
+    yield torch.is_grad_enabled()
+    yield (x * 2).requires_grad
+for n in numbers():
+    print(n, torch.is_grad_enabled())
+
+@torch.no_grad()
+def echo():
+    got = yield 1
+    print(got, torch.is_grad_enabled())
+    yield 2
+e = echo()
+next(e)
+e.send('hello')
+
+class Model:
+    @torch.no_grad()
+    def f(self, x):
+        return x * 2
+Model().f(x).requires_grad
+
+with torch.no_grad():
+    w = torch.ones(2, requires_grad=True)
+    y = w * 2
+w.requires_grad, w.is_leaf, y.requires_grad
+
+with torch.no_grad():
+    y = x * 2
+    y.requires_grad_()
+y.is_leaf, y.requires_grad
+
+y = x * 2
+with torch.no_grad():
+    y += 1
+y.requires_grad, y.grad_fn
+
+y = x * 2
+with torch.no_grad():
+    y.sum()
+    z = y.view(1)
+z.requires_grad
+
+y = (x * 2).sum()
+with torch.no_grad():
+    y.backward()
+x.grad
+
+with torch.no_grad():
+    print(x, x.requires_grad, x.numpy())
+
+torch.set_grad_enabled(mode=True)
+
+str(torch.set_grad_enabled(True))
+
+torch.autograd.no_grad is torch.no_grad, torch.autograd.enable_grad is torch.enable_grad
+torch.autograd.set_grad_enabled is torch.set_grad_enabled
+torch.autograd.inference_mode is torch.inference_mode
+
+torch.autograd.grad_mode.no_grad is torch.no_grad
+
+x.is_inference(), torch.is_inference(x)
+
+a = torch.ones(2, 3, requires_grad=True) * 2
+b = torch.ones(2, 3, requires_grad=True) * 3
+c1 = a + b
+print(c1)
+with torch.no_grad():
+    c2 = a + b
+print(c2)
+print(a * b)
+""".strip().split("\n\n")
+ERRORS = """
+with torch.inference_mode():
+    y = x * x
+y._version
+
+with torch.inference_mode():
+    y = torch.ones(1)
+y * x
+
+with torch.inference_mode():
+    y = torch.ones(1)
+y.requires_grad_()
+
+with torch.inference_mode():
+    y = torch.ones(1)
+y.add_(1)
+
+with torch.inference_mode():
+    y = torch.ones(1)
+y.backward()
+
+with torch.inference_mode():
+    y = x * 2
+y.backward()
+
+with torch.no_grad():
+    y = x * 2
+y.backward()
+
+torch.set_grad_enabled()
+
+torch.set_grad_enabled('no')
+""".strip().split("\n\n")
 
 
 @pytest.mark.torch

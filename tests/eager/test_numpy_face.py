@@ -1,4 +1,4 @@
-"""NumPy's functions on tensors are recorded, tensors become arrays and numbers, arrays take part in arithmetic."""
+"""NumPy's functions on tensors are recorded; tensors become arrays and numbers; arrays take part."""
 
 from __future__ import annotations
 
@@ -85,6 +85,82 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+PROGRAMS = """
+torch.tensor(2.5).item(), torch.tensor([3]).item(), torch.tensor(True).item(), torch.tensor(1j).item()
+
+torch.tensor([[1, 2], [3, 4]]).tolist(), torch.tensor(1.5).tolist(), torch.tensor([]).tolist()
+
+torch.tensor([0.1]).item(), torch.tensor([0.1], dtype=torch.half).item(), torch.tensor([0.1], dtype=torch.bfloat16).item()
+
+torch.ones(2).numpy(), torch.ones(2).numpy().dtype, torch.tensor([1]).numpy().dtype, torch.tensor([True]).numpy()
+
+np.array(torch.ones(2)), np.asarray(torch.ones(2, 2)), np.array(torch.tensor([1, 2])).dtype
+
+np.array(torch.ones(2), dtype=np.float64).dtype
+
+x = torch.ones(2, requires_grad=True)
+x.detach().numpy(), x.numpy(force=True)
+
+[t for t in torch.tensor([1., 2.], requires_grad=True)]
+
+a, b = torch.tensor([1., 2.], requires_grad=True)
+(a * b).backward()
+a.grad_fn
+
+for row in torch.arange(4).reshape(2, 2):
+    print(row)
+
+list(torch.arange(3)), sum(torch.arange(4)), max(torch.tensor([1, 3, 2]))
+
+float(torch.tensor(2.5)), int(torch.tensor(2.9)), bool(torch.tensor(0.)), complex(torch.tensor(1.5))
+
+float(torch.tensor([[2.5]])), int(torch.tensor([7])), bool(torch.tensor([[1]]))
+
+'%.2f' % torch.tensor(2.567), f'{torch.tensor(2.567):.1f}', f'{torch.ones(2)}', f'{torch.tensor(3)}', '{:5d}'.format(torch.tensor(3))
+
+[10, 20, 30][torch.tensor(1)], list(range(torch.tensor(3))), 'a' * torch.tensor(2)
+
+2 in torch.tensor([1, 2]), 5 in torch.tensor([1, 2]), torch.tensor(2) in torch.tensor([1, 2])
+
+len(torch.ones(3, 2)), len(torch.ones(0))
+
+hash(torch.ones(1)) == hash(torch.ones(1)), {torch.ones(1): 1} is None
+
+x = torch.ones(2)
+x == None, x != None, x == 'a'
+
+x = torch.tensor([1., 2.])
+x == np.array([1., 3.]), x == 1, x != x, x is x
+
+round(torch.tensor(2.7)), divmod(torch.tensor(7), 2), abs(torch.tensor(-2)), math.sqrt(torch.tensor(4.)), math.floor(torch.tensor(2.5))
+
+torch.tensor([1., 2.]).numpy() @ torch.tensor([1., 2.]).numpy()
+
+torch.from_numpy(np.array([1., 2.])) * np.array([3., 4.])
+
+torch.ones(2) * np.array([3., 4.], np.float32)
+
+torch.ones(2) + np.float32(1), torch.ones(2) + np.int64(1), torch.tensor([1]) + np.float64(0.5)
+
+torch.ones(2).data.numpy(), torch.ones(2).cpu().numpy(), torch.ones(2).detach().cpu().numpy()
+
+sorted([torch.tensor(3), torch.tensor(1)])
+
+str(torch.ones(2)), repr(torch.ones(2, requires_grad=True) * 2)
+
+torch.tensor(3).__index__(), torch.tensor(True).__index__()
+
+import copy
+x = torch.ones(2, requires_grad=True)
+y = copy.deepcopy(x)
+y, y is x, y.is_leaf, copy.copy(x) is x
+
+import pickle
+x = torch.ones(2, requires_grad=True)
+pickle.loads(pickle.dumps(x))
+""".strip().split("\n\n")  # noqa: E501
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_numpy_functions_are_recorded(name: str) -> None:
     fun = FUNCTIONS[name]
@@ -157,39 +233,7 @@ def test_an_array_does_not_swallow_a_tensor_in_place() -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize(
     "program",
-    [
-        "torch.tensor(2.5).item(), torch.tensor([3]).item(), torch.tensor(True).item(), torch.tensor(1j).item()",
-        "torch.tensor([[1, 2], [3, 4]]).tolist(), torch.tensor(1.5).tolist(), torch.tensor([]).tolist()",
-        "torch.tensor([0.1]).item(), torch.tensor([0.1], dtype=torch.half).item(), torch.tensor([0.1], dtype=torch.bfloat16).item()",
-        "torch.ones(2).numpy(), torch.ones(2).numpy().dtype, torch.tensor([1]).numpy().dtype, torch.tensor([True]).numpy()",
-        "np.array(torch.ones(2)), np.asarray(torch.ones(2, 2)), np.array(torch.tensor([1, 2])).dtype",
-        "np.array(torch.ones(2), dtype=np.float64).dtype",
-        "x = torch.ones(2, requires_grad=True)\nx.detach().numpy(), x.numpy(force=True)",
-        "[t for t in torch.tensor([1., 2.], requires_grad=True)]",
-        "a, b = torch.tensor([1., 2.], requires_grad=True)\n(a * b).backward()\na.grad_fn",
-        "for row in torch.arange(4).reshape(2, 2):\n    print(row)",
-        "list(torch.arange(3)), sum(torch.arange(4)), max(torch.tensor([1, 3, 2]))",
-        "float(torch.tensor(2.5)), int(torch.tensor(2.9)), bool(torch.tensor(0.)), complex(torch.tensor(1.5))",
-        "float(torch.tensor([[2.5]])), int(torch.tensor([7])), bool(torch.tensor([[1]]))",
-        "'%.2f' % torch.tensor(2.567), f'{torch.tensor(2.567):.1f}', f'{torch.ones(2)}', f'{torch.tensor(3)}', '{:5d}'.format(torch.tensor(3))",
-        "[10, 20, 30][torch.tensor(1)], list(range(torch.tensor(3))), 'a' * torch.tensor(2)",
-        "2 in torch.tensor([1, 2]), 5 in torch.tensor([1, 2]), torch.tensor(2) in torch.tensor([1, 2])",
-        "len(torch.ones(3, 2)), len(torch.ones(0))",
-        "hash(torch.ones(1)) == hash(torch.ones(1)), {torch.ones(1): 1} is None",
-        "x = torch.ones(2)\nx == None, x != None, x == 'a'",
-        "x = torch.tensor([1., 2.])\nx == np.array([1., 3.]), x == 1, x != x, x is x",
-        "round(torch.tensor(2.7)), divmod(torch.tensor(7), 2), abs(torch.tensor(-2)), math.sqrt(torch.tensor(4.)), math.floor(torch.tensor(2.5))",
-        "torch.tensor([1., 2.]).numpy() @ torch.tensor([1., 2.]).numpy()",
-        "torch.from_numpy(np.array([1., 2.])) * np.array([3., 4.])",
-        "torch.ones(2) * np.array([3., 4.], np.float32)",
-        "torch.ones(2) + np.float32(1), torch.ones(2) + np.int64(1), torch.tensor([1]) + np.float64(0.5)",
-        "torch.ones(2).data.numpy(), torch.ones(2).cpu().numpy(), torch.ones(2).detach().cpu().numpy()",
-        "sorted([torch.tensor(3), torch.tensor(1)])",
-        "str(torch.ones(2)), repr(torch.ones(2, requires_grad=True) * 2)",
-        "torch.tensor(3).__index__(), torch.tensor(True).__index__()",
-        "import copy\nx = torch.ones(2, requires_grad=True)\ny = copy.deepcopy(x)\ny, y is x, y.is_leaf, copy.copy(x) is x",
-        "import pickle\nx = torch.ones(2, requires_grad=True)\npickle.loads(pickle.dumps(x))",
-    ],
+    PROGRAMS,
 )
 def test_as_torch(program: str) -> None:
     agree(program)

@@ -1,4 +1,4 @@
-"""Every pair of dtypes, as arrays, 0-d tensors and Python numbers: the result's dtype and value are torch's."""
+"""Every pair of dtypes, as arrays, 0-d tensors and Python numbers: dtype and value are torch's."""
 
 from __future__ import annotations
 
@@ -159,10 +159,10 @@ def test_two_tensors(op: str) -> None:
     fail_with(
         mismatches(
             {
-                f"{a}{'' if dim_a else ' 0-d'} {op} {b}{'' if dim_b else ' 0-d'}": lambda torch, a=a, b=b, dim_a=dim_a, dim_b=dim_b: (
-                    compute(torch, tensor(torch, a, dim_a), tensor(torch, b, dim_b))
+                f"{a}{'' if i else ' 0-d'} {op} {b}{'' if j else ' 0-d'}": lambda torch, a=a, b=b, i=i, j=j: (
+                    compute(torch, tensor(torch, a, i), tensor(torch, b, j))
                 )
-                for (a, b), (dim_a, dim_b) in itertools.product(itertools.product(DTYPES, DTYPES), shapes)
+                for (a, b), (i, j) in itertools.product(itertools.product(DTYPES, DTYPES), shapes)
             }
         )
     )

@@ -49,7 +49,9 @@ def raw(p: Primitive, sample: Sample):
 def draws(p: Primitive, like):
     rng = np.random.default_rng(len(p.name))
     parts = [rng.uniform(-1, 1, (2, *np.shape(x))) for x in like]
-    return [np.asarray(a + 1j * b if np.asarray(x).dtype.kind == "c" else a) for x, (a, b) in zip(like, parts, strict=True)]
+    return [
+        np.asarray(a + 1j * b if np.asarray(x).dtype.kind == "c" else a) for x, (a, b) in zip(like, parts, strict=True)
+    ]
 
 
 def outputs(out) -> list:
@@ -66,7 +68,9 @@ def recorded(p: Primitive, sample: Sample):
     leaves = {i: cr.tensor(sample.operands[i], requires_grad=True) for i in live(p, sample)}
     for i, leaf in leaves.items():
         leaf.array = sample.operands[i]  # keeps strides
-    operands = [leaves.get(i, cr.from_numpy(x) if isinstance(x, np.ndarray) else x) for i, x in enumerate(sample.operands)]
+    operands = [
+        leaves.get(i, cr.from_numpy(x) if isinstance(x, np.ndarray) else x) for i, x in enumerate(sample.operands)
+    ]
     out = outputs(on_tensors(p, sample, operands))
     return leaves, out
 
@@ -100,7 +104,11 @@ def test_reverse(p):
         cr.autograd.backward(floats, [cr.from_numpy(g) for g in gs])
         for i, leaf in leaves.items():
             (v,) = draws(p, [leaf.array])
-            slope = outputs(directional(raw(p, sample), sample.operands, [v if k == i else None for k in range(len(sample.operands))]))
+            slope = outputs(
+                directional(
+                    raw(p, sample), sample.operands, [v if k == i else None for k in range(len(sample.operands))]
+                )
+            )
             kept = [s for s, y in zip(slope, out, strict=True) if y.requires_grad]
             close(inner(leaf.grad.numpy(), v), sum(inner(g, s) for g, s in zip(gs, kept, strict=True)))
             assert leaf.grad.shape == leaf.shape and leaf.grad.dtype is leaf.dtype
@@ -136,10 +144,14 @@ def test_second_order(p):
         def slope(*operands, create_graph=False, p=p, sample=sample, gs=gs, vs=vs, which=which):
             """<gradient, v>, and the leaves it depends on."""
             leaves, out = recorded(p, Sample(operands, sample.params))
-            pairs = [(y, cr.tensor(g, requires_grad=create_graph)) for y, g in zip(out, gs, strict=True) if y.requires_grad]
+            pairs = [
+                (y, cr.tensor(g, requires_grad=create_graph)) for y, g in zip(out, gs, strict=True) if y.requires_grad
+            ]
             if not pairs:
                 return None, leaves, []
-            grads = cr.autograd.grad([y for y, _ in pairs], list(leaves.values()), [g for _, g in pairs], create_graph=create_graph)
+            grads = cr.autograd.grad(
+                [y for y, _ in pairs], list(leaves.values()), [g for _, g in pairs], create_graph=create_graph
+            )
             total = sum((np.real(np.conjugate(v) * d)).sum() for v, d in zip(vs, grads, strict=True))
             return total, leaves, [g for _, g in pairs]
 
@@ -167,8 +179,12 @@ def test_narrow_dtypes_round_once(p, dtype):
         narrow = [cr.tensor(x).to(dtype) if i in which else x for i, x in enumerate(sample.operands)]
         wide = [x.double().numpy() if isinstance(x, cr.Tensor) else x for x in narrow]
         leaves = [x.requires_grad_() for x in narrow if isinstance(x, cr.Tensor)]
-        operands = [x if isinstance(x, cr.Tensor) or not isinstance(x, np.ndarray) else cr.from_numpy(x) for x in narrow]
-        if any(isinstance(x, np.ndarray) and x.dtype.kind == "f" for i, x in enumerate(sample.operands) if i not in which):
+        operands = [
+            x if isinstance(x, cr.Tensor) or not isinstance(x, np.ndarray) else cr.from_numpy(x) for x in narrow
+        ]
+        if any(
+            isinstance(x, np.ndarray) and x.dtype.kind == "f" for i, x in enumerate(sample.operands) if i not in which
+        ):
             continue
         got = outputs(on_tensors(p, sample, operands))
         want_leaves, want = recorded(p, Sample(tuple(wide), sample.params))
@@ -183,7 +199,9 @@ def test_narrow_dtypes_round_once(p, dtype):
             for leaf, other in zip(leaves, want_leaves.values(), strict=True):
                 assert leaf.grad.dtype is dtype
                 scale = 1 + np.abs(other.grad.numpy()).max(initial=0)
-                np.testing.assert_allclose(leaf.grad.double().numpy(), other.grad.numpy(), rtol=16 * eps, atol=16 * eps * scale)
+                np.testing.assert_allclose(
+                    leaf.grad.double().numpy(), other.grad.numpy(), rtol=16 * eps, atol=16 * eps * scale
+                )
 
 
 COMPLEX = """add subtract multiply divide negative positive square reciprocal sqrt power exp expm1 log sin cos tan sinh cosh tanh

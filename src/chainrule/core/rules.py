@@ -256,7 +256,9 @@ def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any
     node = Node.__new__(Node)
     node.form, node.params, node.edge_x, node.edge_y, node.hooks = form, params, edges, None, None
     node.x = tuple(
-        x if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x)) else spec_of(x)
+        x
+        if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x))
+        else spec_of(x)
         for i, x in enumerate(operands)
     )
     node.y, node.out, node.seq = None, out if "out" in wanted else None, next_seq()

@@ -173,10 +173,14 @@ def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _filled(name: str, value: float) -> Any:
-    def make(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **same: Any) -> Tensor:
+    def make(
+        *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **same: Any
+    ) -> Tensor:
         shape = shape_of(name, size or (same.pop("size"),))
         _only_known(name, same)
-        return finish(np.full(shape, value, checked_dtype(name, dtype, spec.default_float()).numpy), requires_grad, device)
+        return finish(
+            np.full(shape, value, checked_dtype(name, dtype, spec.default_float()).numpy), requires_grad, device
+        )
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size, filled with {value:g}."
@@ -206,7 +210,9 @@ def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
              **same: Any) -> Tensor:  # fmt: skip
         _only_known(name, same)
-        return finish(np.full(input.array.shape, value, checked_dtype(name, dtype, input.dtype).numpy), requires_grad, device)
+        return finish(
+            np.full(input.array.shape, value, checked_dtype(name, dtype, input.dtype).numpy), requires_grad, device
+        )
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor shaped like ``input``, filled with {value}."
@@ -250,7 +256,11 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None
     found = checked_dtype("linspace", dtype, spec.default_float())
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    kind = found.numpy if found.differentiable and not found.half else np.dtype(np.float64 if not found.half else np.float32)
+    kind = (
+        found.numpy
+        if found.differentiable and not found.half
+        else np.dtype(np.float64 if not found.half else np.float32)
+    )
     first, last = kind.type(start), kind.type(end)
     step = (last - first) / kind.type(max(steps - 1, 1))
     i = np.arange(steps, dtype=kind)
@@ -266,7 +276,9 @@ def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype:
     return finish((base**powers).astype(checked_dtype("logspace", dtype, spec.default_float()).numpy), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """The identity matrix."""
     return finish(np.eye(n, m, dtype=checked_dtype("eye", dtype, spec.default_float()).numpy), requires_grad, device)
 
@@ -336,7 +348,9 @@ def numpy_ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = T
 
 
 @derived(np.full_like)
-def numpy_full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+def numpy_full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
     """NumPy's full_like, a tensor."""
     return _numpy_like(a, fill_value, dtype, shape)
 
@@ -375,5 +389,3 @@ def numpy_ndim(a: Any) -> int:
 def numpy_size(a: Any, axis: int | None = None) -> int:
     """NumPy's size."""
     return math.prod(a.shape) if axis is None else a.shape[axis]
-
-

@@ -242,7 +242,12 @@ def no_watch(node: Node, g: Any) -> None:
 
 
 def run(
-    roots: list[tuple[Any, Any]], retain: bool, create_graph: bool, finish: Any, needed: Any = None, watch: Any = no_watch
+    roots: list[tuple[Any, Any]],
+    retain: bool,
+    create_graph: bool,
+    finish: Any,
+    needed: Any = None,
+    watch: Any = no_watch,
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents."""
     outer = modes.state()
@@ -295,7 +300,11 @@ def as_list(value: Any) -> list[Any]:
 
 
 def backward(
-    tensors: Any, gradients: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    tensors: Any,
+    gradients: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
 ) -> None:
     """Add the gradients of ``tensors`` to ``.grad`` of the leaves they depend on (or of ``inputs``)."""
     retain = create_graph if retain_graph is None else retain_graph

@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import TABLE
-from chainrule.eager import functions
+from chainrule.eager.functions import products
 from chainrule.eager.specialise import F
 from chainrule.errors import ShapeError
 from chainrule.ops import shaping
@@ -92,7 +92,7 @@ def _same_size(input: Any, target: Any) -> None:
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``."""
-    out = functions.matmul(input, F.t(weight))
+    out = products.matmul(input, F.t(weight))
     return out if bias is None else F.add(out, bias)
 
 

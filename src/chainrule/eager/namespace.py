@@ -15,6 +15,10 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.eager import creation, engine, functions, inplace
+from chainrule.eager.functions import products
+from chainrule.eager.functions.arithmetic import where
+from chainrule.eager.functions.indexing import getitem, setitem
+from chainrule.eager.functions.shapes import T, expand, mT
 from chainrule.eager.specialise import OPERATORS, F, operate
 from chainrule.eager.tensor import Tensor
 
@@ -24,32 +28,17 @@ WORKERS: Final = (
 )  # fmt: skip  # primitives that only serve others
 
 
-def table_names() -> dict[str, Primitive]:
-    """torch's names for the primitives that have torch's signature as they are."""
-    own = {name for name in vars(functions) if not name.startswith("_")}
-    names = {}
-    for p in TABLE.values():
-        if p.name not in WORKERS and not p.variadic:
-            names |= {name: p for name in p.torch.split() if name not in own}
-    return names
-
-
-TABLE_NAMES: Final = table_names()
-FUNCTIONS: Final = (
-    "add", "sub", "rsub", "div", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min", "amax",
-    "amin", "argmax", "argmin", "any", "all", "count_nonzero", "var", "std", "norm", "logsumexp", "cumsum", "cumprod",
-    "sort", "argsort", "softmax", "log_softmax", "matmul", "dot", "mm", "mv", "bmm", "outer", "trace", "reshape", "flatten",
-    "ravel", "transpose", "permute", "movedim", "t", "unsqueeze", "squeeze", "split", "chunk", "unbind", "flip", "roll",
-    "tile", "repeat_interleave", "diagonal", "diag", "tril", "triu", "narrow", "select", "gather", "scatter", "scatter_add",
-    "index_add", "index_select", "take", "take_along_dim", "masked_select", "clone", "detach", "equal", "allclose",
-    "isclose", "numel", "broadcast_to",
-)  # fmt: skip
-METHODS_ONLY: Final = ("view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "contiguous", "detach_")
-FUNCTIONS_ONLY: Final = ("einsum", "tensordot", "cat", "stack", "is_tensor", "result_type", "meshgrid")
+TABLE_NAMES: Final = {
+    name: p
+    for p in TABLE.values()
+    if p.name not in WORKERS and not p.variadic
+    for name in p.torch.split()
+    if name not in functions.ALL
+}
 ALIASES: Final = {
     "clip": "clamp", "subtract": "sub", "divide": "div", "true_divide": "div", "swapaxes": "transpose",
     "swapdims": "transpose", "moveaxis": "movedim", "concat": "cat", "concatenate": "cat", "inverse": "inv", "ger": "outer",
-    "view_copy": "reshape", "special_erf": "erf", "fix": "trunc", "logit_": "logit",
+    "fix": "trunc",
 }  # fmt: skip
 
 
@@ -58,14 +47,12 @@ def function_named(name: str) -> Callable[..., Any] | None:
     name = ALIASES.get(name, name)
     if name in TABLE_NAMES:
         return getattr(F, TABLE_NAMES[name].name)  # type: ignore[no-any-return]
-    if name in FUNCTIONS or name in FUNCTIONS_ONLY:
-        return getattr(functions, name)  # type: ignore[no-any-return]
-    return None
+    return None if name in functions.METHODS_ONLY else functions.ALL.get(name)
 
 
 def public_names() -> list[str]:
     """Every name that `function_named` knows."""
-    return sorted({*TABLE_NAMES, *FUNCTIONS, *FUNCTIONS_ONLY, *(a for a, of in ALIASES.items() if function_named(of))})
+    return sorted(name for name in {*TABLE_NAMES, *functions.ALL, *ALIASES} if function_named(name))
 
 
 # Attaching to Tensor
@@ -87,8 +74,10 @@ def attach() -> None:
     """Give `Tensor` its methods and operators."""
     for name, p in TABLE_NAMES.items():
         setattr(Tensor, name, _first_call(Tensor, name, lambda p=p: getattr(F, p.name)))
-    for name in (*FUNCTIONS, *METHODS_ONLY):
-        setattr(Tensor, name, getattr(functions, name))
+    for name, fun in functions.ALL.items():
+        if name not in functions.FUNCTIONS_ONLY:
+            setattr(Tensor, name, fun)
+    Tensor.where = lambda self, condition, other: where(condition, self, other)
     for alias, name in ALIASES.items():
         if hasattr(Tensor, name):
             setattr(Tensor, alias, getattr(Tensor, name))
@@ -97,12 +86,12 @@ def attach() -> None:
     for name, dtype in CASTS.items():
         setattr(Tensor, name, lambda self, dtype=dtype: self.cast(dtype or spec.float32))
     for name, value in {
-        "register_hook": engine.register_hook, "retain_grad": engine.retain_grad, "__getitem__": functions.getitem,
-        "__setitem__": functions.setitem, "backward": backward, "cpu": lambda self: self, "apply": apply,
+        "register_hook": engine.register_hook, "retain_grad": engine.retain_grad, "__getitem__": getitem,
+        "__setitem__": setitem, "backward": backward, "cpu": lambda self: self, "apply": apply,
     }.items():  # fmt: skip
         setattr(Tensor, name, value)
-    Tensor.T, Tensor.mT = property(functions.T), property(functions.mT)
-    Tensor.H = Tensor.mH = property(lambda self: functions.mT(F.conjugate(self)))
+    Tensor.T, Tensor.mT = property(T), property(mT)
+    Tensor.H = Tensor.mH = property(lambda self: mT(F.conjugate(self)))
     Tensor.real, Tensor.imag = property(lambda self: self if not self.is_complex() else F.real(self)), property(F.imag)
     Tensor.grad_fn = property(grad_fn)
     Tensor._version = property(inplace.version_of)
@@ -135,7 +124,9 @@ def _attach_operators() -> None:
     Tensor.__matmul__ = matmul
     Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
     for name, primitive in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
-        setattr(Tensor, f"__{name}__", _first_call(Tensor, f"__{name}__", lambda primitive=primitive: getattr(F, primitive)))
+        setattr(
+            Tensor, f"__{name}__", _first_call(Tensor, f"__{name}__", lambda primitive=primitive: getattr(F, primitive))
+        )
     Tensor.__pos__ = lambda self: self
     Tensor.__hash__ = object.__hash__  # defining __eq__ took it away; C's is called five times per edge
 
@@ -143,7 +134,7 @@ def _attach_operators() -> None:
 def matmul(x: Any, y: Any) -> Any:
     """``x @ y``."""
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return functions.matmul(x, y)
+        return products.matmul(x, y)
     return operate(TABLE[np.matmul], (x, y), {})
 
 
@@ -163,7 +154,13 @@ def _attach_inplace() -> None:
     Tensor.__ipow__ = lambda self, other: inplace.adopt(self, self**other)
     for name in INPLACE_BY_FUNCTION:
         setattr(Tensor, f"{name}_", _by_function(name))
-    for name, change in {"zero_": zero_, "fill_": fill_, "copy_": copy_, "normal_": normal_, "uniform_": uniform_}.items():
+    for name, change in {
+        "zero_": zero_,
+        "fill_": fill_,
+        "copy_": copy_,
+        "normal_": normal_,
+        "uniform_": uniform_,
+    }.items():
         setattr(Tensor, name, change)
 
 
@@ -185,7 +182,7 @@ def _by_function(name: str) -> Any:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes ``value``; returns self."""
     filler = value if isinstance(value, Tensor) else creation.full((), value, dtype=self.dtype)
-    return inplace.adopt(self, functions.expand(filler, tuple(self.array.shape)))
+    return inplace.adopt(self, expand(filler, tuple(self.array.shape)))
 
 
 def zero_(self: Tensor) -> Tensor:
@@ -200,7 +197,7 @@ def zero_(self: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """The elements become those of ``src``, broadcast and cast; returns self."""
     source = src if isinstance(src, Tensor) else creation.tensor(src)
-    return inplace.adopt(self, functions.expand(source.cast(self.dtype), tuple(self.array.shape)))
+    return inplace.adopt(self, expand(source.cast(self.dtype), tuple(self.array.shape)))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:

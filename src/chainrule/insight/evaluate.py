@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.sweep import Node
-from chainrule.eager import functions
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.insight.expression import OPERATORS, Expression, nearest, operator_place, place_of, span, whole_number
@@ -156,7 +155,7 @@ class Evaluation:
             raise self._misfit("@", x, y, place)
         self._check_size(math.prod(a[:-1]) * math.prod(b[1:]), place)
         # One step, where torch's matmul of a vector and a matrix takes three.
-        return F.matmul(x, y) if (x.ndim, y.ndim) == (1, 2) else functions.matmul(x, y)
+        return F.matmul(x, y) if (x.ndim, y.ndim) == (1, 2) else FUNCTIONS["matmul"].call(x, y)
 
     def _misfit(self, op: str, x: Tensor, y: Tensor, place: int) -> ExpressionError:
         return ExpressionError("shapes", self.text, place, op=op, a=shape_word(x.array.shape), b=shape_word(y.array.shape))

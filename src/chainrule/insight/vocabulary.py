@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from chainrule.eager import functions
+from chainrule.eager.namespace import function_named
 from chainrule.eager.specialise import F
 
 CONSTANTS: Final = {"pi": math.pi}
@@ -44,8 +44,15 @@ def _along(name: str) -> Function:
     return Function(call, dim=True)
 
 
-def _spread(fun: Callable[..., Any]) -> Function:
-    return Function(lambda x, dim=None: fun(x, dim), dim=True)
+def _torch(name: str, *how: Any) -> Function:
+    """A function with torch's signature, looked up when it is called."""
+
+    def call(x: Any, *others: Any, **options: Any) -> Any:
+        fun = function_named(name)
+        assert fun is not None
+        return fun(x, *others, **options)
+
+    return Function(call, *how)
 
 
 def _extremum(among: str, between: str) -> Function:
@@ -72,7 +79,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "abs": _elementwise("absolute"),
     "ln": _elementwise("log"),
     "dot": _binary("dot"),
-    "matmul": Function(functions.matmul, 2, 2),
+    "matmul": _torch("matmul", 2, 2),
     "outer": Function(lambda x, y: F.einsum(x, y, subscripts=OUTER), 2, 2),
     "solve": _binary("solve"),
     "maximum": _binary("maximum"),
@@ -84,8 +91,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "prod": _reduction("prod"),
     "norm": _reduction("vector_norm"),
     "logsumexp": _reduction("logsumexp"),
-    "var": _spread(functions.var),
-    "std": _spread(functions.std),
+    "var": _torch("var", 1, 1, True),
+    "std": _torch("std", 1, 1, True),
     "softmax": _along("softmax"),
     "log_softmax": _along("log_softmax"),
     "transpose": Function(transposed),

@@ -256,7 +256,9 @@ def elu(x: Any, *, alpha: float = 1.0) -> Any:
 elementwise(sigmoid, lambda out: out * (1 - out))
 elementwise(relu, lambda out: np.sign(out), integers="keep", kinks="0 at 0")
 elementwise(silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))))
-elementwise(softplus, lambda g, x, *, beta=1.0, threshold=20.0: g * np.where(x * beta > threshold, 1.0, sigmoid(x * beta)))
+elementwise(
+    softplus, lambda g, x, *, beta=1.0, threshold=20.0: g * np.where(x * beta > threshold, 1.0, sigmoid(x * beta))
+)
 elementwise(logsigmoid, lambda g, x: g * sigmoid(-x), torch="logsigmoid", node="LogSigmoidBackward0")
 elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: np.where(x > 0, g, negative_slope * g),
             kinks="negative_slope at 0")  # fmt: skip

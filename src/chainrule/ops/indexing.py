@@ -31,7 +31,9 @@ def split_key(key: Any) -> tuple[Any, list[Any]]:
 
 def is_index_array(part: Any) -> bool:
     """Whether a part of a key selects by its elements."""
-    return not (part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))) or isinstance(part, bool)
+    return not (part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))) or isinstance(
+        part, bool
+    )
 
 
 def filled(key: Any, arrays: tuple[Any, ...]) -> Any:
@@ -174,7 +176,12 @@ linear(place_along, lambda g, x, y, *, shape, axis: _within(gather(g, y, axis=ax
 linear(scatter_add, lambda g, x, *, axis: g, None, lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))
 linear(scatter, lambda g, x, y, *, axis: scatter(g, y, np.zeros_like(gather(g, y, axis=axis)), axis=axis), None,
        lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))  # fmt: skip
-linear(index_add, lambda g, x, *, axis, alpha=1: g, None, lambda g, y, z, *, axis, alpha=1: alpha * np.take(g, y, axis=axis))
+linear(
+    index_add,
+    lambda g, x, *, axis, alpha=1: g,
+    None,
+    lambda g, y, z, *, axis, alpha=1: alpha * np.take(g, y, axis=axis),
+)
 
 
 def _take_pullback(g: Any, x: Any, y: Any, axis: int | None) -> Any:

@@ -113,8 +113,12 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     free_x = tuple(a for a in range(x.ndim) if a not in ours)
     free_y = tuple(a for a in range(y.ndim) if a not in theirs)
     n = int(np.prod([x.shape[a] for a in ours], dtype=int))
-    left = np.reshape(np.transpose(x, (*free_x, *ours)), (-1, n) if n else (int(np.prod([x.shape[a] for a in free_x])), 0))
-    right = np.reshape(np.transpose(y, (*theirs, *free_y)), (n, -1) if n else (0, int(np.prod([y.shape[a] for a in free_y]))))
+    left = np.reshape(
+        np.transpose(x, (*free_x, *ours)), (-1, n) if n else (int(np.prod([x.shape[a] for a in free_x])), 0)
+    )
+    right = np.reshape(
+        np.transpose(y, (*theirs, *free_y)), (n, -1) if n else (0, int(np.prod([y.shape[a] for a in free_y])))
+    )
     return np.reshape(mm(left, right), tuple(x.shape[a] for a in free_x) + tuple(y.shape[a] for a in free_y))
 
 
@@ -138,7 +142,9 @@ def explicit(subscripts: str, ndims: list[int]) -> str:
     if len(terms) != len(ndims):
         raise ValueError(f"einsum(): {len(terms)} subscripts for {len(ndims)} operands")
     free = [c for c in LETTERS if c not in subscripts]
-    reach = max([n - len(term.replace("...", "")) for term, n in zip(terms, ndims, strict=True) if "..." in term], default=0)
+    reach = max(
+        [n - len(term.replace("...", "")) for term, n in zip(terms, ndims, strict=True) if "..." in term], default=0
+    )
     dots = "".join(free[:reach])
     spelled = []
     for term, n in zip(terms, ndims, strict=True):
@@ -224,7 +230,9 @@ def _square(name: str, x: Any) -> None:
     if x.ndim < 2:
         raise ValueError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices")
+        raise ValueError(
+            f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
+        )
 
 
 def _is_vector(x: Any, y: Any) -> bool:

@@ -54,7 +54,12 @@ def by_axis(name: str) -> Any:
     return lambda *, axis: f"{name}Backward0" if axis is None else f"{name}Backward1"
 
 
-linear(np.sum, lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims), raw=np.add.reduce, node=by_axis("Sum"))
+linear(
+    np.sum,
+    lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims),
+    raw=np.add.reduce,
+    node=by_axis("Sum"),
+)
 linear(np.mean, lambda g, x, *, axis=None, keepdims=False: restore(g / count(x.shape, axis), x, axis, keepdims),
        raw=_mean, node=by_axis("Mean"), integers="float")  # fmt: skip
 

@@ -43,7 +43,9 @@ def reverse_cumsum(g: Any, axis: int) -> Any:
 
 linear(
     np.cumsum,
-    lambda g, x, *, axis=None: g if x.ndim == 0 else np.reshape(reverse_cumsum(g, 0 if axis is None else axis), x.shape),
+    lambda g, x, *, axis=None: (
+        g if x.ndim == 0 else np.reshape(reverse_cumsum(g, 0 if axis is None else axis), x.shape)
+    ),
     raw=_cumulative(np.add),
 )
 
@@ -110,4 +112,3 @@ def prod(x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     for a in sorted(axes_of(axis, x.ndim), reverse=True):
         x = apply(np.prod, x, axis=a, keepdims=keepdims)
     return x
-

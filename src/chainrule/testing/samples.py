@@ -35,7 +35,9 @@ class Maker:
 
     def __call__(self, *shape: int, low: float | None = None, high: float | None = None) -> np.ndarray:
         """Uniform numbers of the domain."""
-        return np.asarray(self.rng.uniform(self.low if low is None else low, self.high if high is None else high, shape))
+        return np.asarray(
+            self.rng.uniform(self.low if low is None else low, self.high if high is None else high, shape)
+        )
 
     def distinct(self, *shape: int) -> np.ndarray:
         """Numbers that differ by 0.1 at least, in random order: safe for maxima and sorting."""
@@ -54,7 +56,16 @@ class Maker:
 
 SHAPES = {  # of elementwise operands, by arity: broadcasting, 0-d, size-1, empty
     1: [((),), ((3,),), ((2, 3),), ((1,),), ((0,),), ((2, 0, 3),)],
-    2: [((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((2, 3), ()), ((0,), (1,)), ((1,), (2, 1))],
+    2: [
+        ((), ()),
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((2, 1), (1, 3)),
+        ((), (3,)),
+        ((2, 3), ()),
+        ((0,), (1,)),
+        ((1,), (2, 1)),
+    ],
     3: [((3,), (3,), (3,)), ((2, 3), (3,), ()), ((), (2, 1), (3,)), ((0,), (), (1,))],
 }
 
@@ -93,7 +104,14 @@ def elementwise_samples(p: Primitive) -> Iterator[Sample]:
     yield Sample(tuple(strided), {})
 
 
-AXES = ({}, {"axis": 0}, {"axis": -1}, {"axis": (0, 1)}, {"axis": 1, "keepdims": True}, {"axis": None, "keepdims": True})
+AXES = (
+    {},
+    {"axis": 0},
+    {"axis": -1},
+    {"axis": (0, 1)},
+    {"axis": 1, "keepdims": True},
+    {"axis": None, "keepdims": True},
+)
 
 
 def _reductions(make: Maker, distinct: bool = False, empty: bool = True) -> Iterator[Sample]:

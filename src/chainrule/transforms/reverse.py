@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.core import spec
 from chainrule.eager import engine, modes
-from chainrule.eager.functions import clone
+from chainrule.eager.functions.history import clone
 from chainrule.eager.tensor import Tensor, wrap
 
 

@@ -1,0 +1,61 @@
+"""A tensor's dtype, memory and history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.core.spec import DType
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import Device, Tensor, wrap
+
+
+def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **same: Any) -> Any:
+    """``input`` in another dtype (or that of another tensor); the device can only be the CPU."""
+    for arg in args:
+        if isinstance(arg, DType):
+            dtype = arg
+        elif isinstance(arg, Tensor):
+            dtype = arg.dtype
+        elif isinstance(arg, (str, Device)):
+            device = arg
+    if device is not None:
+        Device(device)
+    out = input if dtype is None else input.cast(dtype)
+    return clone(input) if copy and out is input else out
+
+
+def clone(input: Any, *, memory_format: Any = None) -> Any:
+    """A copy, part of the same history."""
+    return F.copy(input)
+
+
+def contiguous(input: Any) -> Any:
+    """``input`` itself if its elements lie in row-major order, else a copy."""
+    return input if input.is_contiguous() else clone(input)
+
+
+def detach(input: Any) -> Tensor:
+    """The same memory without the history."""
+    t = wrap(input.array)
+    t.lane = input.lane
+    t.version = input.version
+    return t
+
+
+def detach_(input: Any) -> Any:
+    """Forget the history of this tensor; returns it."""
+    if input.base is not None and input.node is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    input.node = None
+    input.leaf = False
+    return input
+
+
+def numel(input: Any) -> int:
+    """The number of elements."""
+    return int(input.array.size)
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether ``obj`` is a tensor."""
+    return isinstance(obj, Tensor)
