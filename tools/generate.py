@@ -13,7 +13,7 @@ import chainrule
 from chainrule.core.primitive import NON_DIFFERENTIABLE, TABLE, Primitive
 from chainrule.core.spec import DTYPES
 from chainrule.eager import functions
-from chainrule.eager.namespace import ALIASES, CASTS, INPLACE, INPLACE_BY_FUNCTION, TABLE_NAMES, WORKERS, public_names
+from chainrule.eager.namespace import ALIASES, CASTS, INPLACE, INPLACE_BY_FUNCTION, TABLE_NAMES, public_names
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
 
@@ -200,7 +200,7 @@ def functions_page() -> str:
              "[how it works](how-it-works.md)); *at kinks* what it is where the function has none.\n",
              "| function | torch's names | kind | node | whole numbers | at kinks |", "|---|---|---|---|---|---|"]  # fmt: skip
     for p in sorted(TABLE.values(), key=lambda p: p.name):
-        if p.name not in WORKERS:
+        if p.torch:
             lines.append(row(p))
     aliases = ", ".join(f"`{a}` = `{b}`" for a, b in sorted(ALIASES.items()))
     composed = ", ".join(f"`{n}`" for n in sorted(functions.ALL))

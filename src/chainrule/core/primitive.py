@@ -96,8 +96,8 @@ class Primitive:
         self.integers: Final = integers
         self.promoted: Final = promoted  # how many leading operands agree on a dtype (those with a rule)
         self.listed: Final = listed
-        self.torch: Final = torch or self.name
-        self.node: Final = node or node_name(self.torch.split()[0])
+        self.torch: Final = self.name if torch is None else torch  # torch's names; none for what only serves others
+        self.node: Final = node or node_name((self.torch or self.name).split()[0])
         self.kinks: Final = kinks
         natural = kind in (ELEMENTWISE, MULTILINEAR)
         self.holomorphic: Final = natural if holomorphic is None else holomorphic  # rules without conjugation
@@ -121,8 +121,10 @@ class Primitive:
 
     def promotes(self, i: int) -> bool:
         """Whether operand ``i`` takes part in promotion: those with a rule do; all, where none has one."""
-        if self.moves and not self.variadic:
-            return False
+        return not (self.moves and not self.variadic) and self.is_active(i)
+
+    def is_active(self, i: int) -> bool:
+        """Whether operand ``i`` is one that derivatives are about, and no index, mask or weight."""
         return i < self.promoted and (self.variadic or not self.rules or self.rule(i) is not None)
 
     def saves(self, i: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ A rule never un-broadcasts, projects or conjugates: the callers here do. Complex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -147,6 +147,12 @@ class Recorded(Box):
         return type(x) is Recorded and x.level == self.level
 
 
+def overload(name: Callable[..., str], given: dict[str, Any]) -> str:
+    """The name that a column ``node`` computes from what it mentions: parameters, and which operands are numbers."""
+    code = name.__code__
+    return name(**{key: given[key] for key in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]})
+
+
 class Form:
     """How calls of a primitive are laid out on the tape and pulled back; this one fits every primitive.
 
@@ -157,7 +163,7 @@ class Form:
 
     def __init__(self, primitive: Primitive, scalars: tuple[int, ...] = ()) -> None:
         self.primitive = primitive
-        self.scalars = scalars  # which operands were Python numbers
+        self.scalars = scalars  # which operands were Python numbers, or left out
         needs = any(True for i in range(max(1, len(primitive.rules))) for _ in primitive.saves(i))
         self.spent: Any = Spent(self) if needs or primitive.kind == COMPOSITE else self
 
@@ -166,9 +172,7 @@ class Form:
         name = self.primitive.node
         if isinstance(name, str):
             return name
-        given = {"scalars": self.scalars, "operands": self.saved(node), **self.params(node)}
-        code = name.__code__
-        return name(**{key: given[key] for key in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]})
+        return overload(name, {"scalars": self.scalars, **self.params(node)})
 
     def edges(self, node: Node) -> tuple[Any, ...]:
         """Where each operand came from."""
@@ -305,7 +309,7 @@ def transpose_vjp(
         if t is not None:
             bar = vjp(p, i, leaves if p.outputs != 1 else leaves[0], operands, out, params)
             if type(bar) is Recorded:
-                pulled.append((bar.edge or bar, t))
+                pulled.append((bar.edge or bar, t if t.shape == bar.shape else np.broadcast_to(t, bar.shape)))
     found = sweep(pulled)
     result = tuple(found.get(leaf, np.zeros_like(o)) for leaf, o in zip(leaves, outs, strict=True))
     return result if p.outputs != 1 else result[0]

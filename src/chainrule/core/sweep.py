@@ -32,8 +32,15 @@ class Node:
 
     form: Any
     seq: int
-    shape: Any
+    shape: Any  # of the output; the number of outputs where there are several
     dtype: Any
+    params: Any
+    x: Any
+    y: Any
+    out: Any
+    edge_x: Any
+    edge_y: Any
+    hooks: Any
 
     @property
     def ndim(self) -> int:
@@ -42,11 +49,6 @@ class Node:
     def name(self) -> str:
         """torch's name for the kind of node, as in ``MulBackward0``."""
         return self.form.name(self)  # type: ignore[no-any-return]
-
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """Pairs of the node each operand came from (None for a constant) and the number of its output."""
-        return self.form.next_functions(self)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
@@ -176,13 +178,13 @@ def sweep(
             return leaves
         if type(g) is not ndarray and isinstance(g, np.generic):
             g = np.asarray(g)  # NumPy computes with 0-d arrays twice as fast as with its scalars
-        if node.hooks is not None:
-            g = node.hooks(g)
         if needed is not None:
             watch(node, g)
-            if not needed[node]:
-                contributions = ()
-                continue
+        if node.hooks is not None:
+            g = node.hooks(g)
+        if needed is not None and not needed[node]:
+            contributions = ()
+            continue
         if node.seq < written:
             check(node)
         form = node.form

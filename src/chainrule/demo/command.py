@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -112,7 +113,10 @@ def make_folder(folder: Path) -> None:
 
 def train_all(splits: Sequence[Digits], epochs: int, *, quiet: bool) -> Iterator[Run]:
     """Train one network per split, seeded with the number of the split."""
-    with progress(len(splits), epochs, quiet=quiet) as note:
+    # Matrices this small gain nothing from a second thread, and on a busy machine wait long for it.
+    # threadpoolctl comes with scikit-learn.
+    single = import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
+    with single, progress(len(splits), epochs, quiet=quiet) as note:
         for seed, split in enumerate(splits):
             network = Network(seed)
             history = []
@@ -132,7 +136,7 @@ def progress(seeds: int, epochs: int, *, quiet: bool) -> Iterator[Callable[[int,
     if quiet or not console.is_terminal:
         yield lambda seed, epoch: print(line(seed, epoch)) if epoch.number == epochs and not quiet else None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=18), MofNCompleteColumn())
     with Progress(*columns, console=console) as bars:
         tasks = [bars.add_task(f"seed {seed}", total=epochs) for seed in range(seeds)]
         yield lambda seed, epoch: bars.update(
@@ -142,10 +146,8 @@ def progress(seeds: int, epochs: int, *, quiet: bool) -> Iterator[Callable[[int,
 
 def line(seed: int, epoch: Epoch) -> str:
     """How good a network is, in one line."""
-    return (
-        f"seed {seed}   loss {epoch.train_loss:.4f}   accuracy {epoch.train_accuracy:6.1%} in training, "
-        f"{epoch.test_accuracy:6.1%} in the test"
-    )
+    training_share, test_share = 100 * epoch.train_accuracy, 100 * epoch.test_accuracy
+    return f"seed {seed}   loss {epoch.train_loss:.4f}   training {training_share:5.1f} %   test {test_share:5.1f} %"
 
 
 def summary(runs: Sequence[Run], seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#1e293b", "#64748b", "#e6eaf0"
-TRAIN, TEST, WRONG = "#4f5bd5", "#c8450c", "#c8450c"
+COLOURS = {"train": "#4f5bd5", "test": "#c8450c"}
+WRONG = "#c8450c"
 LOOK: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "axes.titlecolor": INK, "axes.titlesize": 11,
@@ -35,7 +36,7 @@ LOOK: dict[Any, Any] = {
 DRAWN = 32  # digits in the minibatch whose loss is drawn
 COLUMNS, MOST_TILES = 8, 40
 HEADING, TILE, TILE_HEIGHT = 0.98, 1.06, 1.58  # inches
-LOWEST_ACCURACY = 85.0
+LINE_HEIGHT = 13.0  # points
 
 
 def loss_graph(digits: Digits, seed: int) -> Picture:
@@ -51,44 +52,55 @@ def loss_graph(digits: Digits, seed: int) -> Picture:
 
 def learning_curve(runs: Sequence[Sequence[Epoch]]) -> bytes:
     """Plot loss and accuracy over the epochs as PNG: a thin line per run, a thick one for their mean."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     with _style():
         figure = _figure(10.0, 4.6)
         left, right = figure.subplots(1, 2)
         figure.subplots_adjust(left=0.06, right=0.93, top=0.755, bottom=0.12, wspace=0.34)
-        x = [epoch.number for epoch in runs[0]]
-        for axes, measure, unit in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-            for part, colour in (("train", TRAIN), ("test", TEST)):
-                ys = np.array([[unit * getattr(epoch, f"{part}_{measure}") for epoch in run] for run in runs])
-                _lines(axes, x, ys, part, colour)
+        left.set_title("Loss (cross entropy)")
         left.set_yscale("log")
         left.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         left.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        left.set_title("Loss (cross entropy)")
-        _limit_accuracy(right, runs)
         right.set_title("Accuracy, %")
-        many = f"{len(runs)} seeds, thin lines; thick: their mean" if len(runs) > 1 else "one seed"
-        _heading(figure, "Learning to read handwritten digits", f"Test digits are never trained on. {many}.")
+        right.set_ylim(_lowest_accuracy(runs), 100.6)
+        for axes, measure, unit in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            parts = {part: [[unit * getattr(e, f"{part}_{measure}") for e in run] for run in runs] for part in COLOURS}
+            ends = {part: _lines(axes, np.array(ys), COLOURS[part]) for part, ys in parts.items()}
+            _label_ends(axes, len(runs[0]) - 1, ends)
+        many = "One seed." if len(runs) == 1 else f"{len(runs)} seeds are the thin lines, their mean is the thick one."
+        _heading(figure, "Learning to read handwritten digits", f"No test digit is ever trained on. {many}")
         return _png(figure)
 
 
-def _lines(axes: Axes, x: Sequence[int], ys: np.ndarray, label: str, colour: str) -> None:
+def _lowest_accuracy(runs: Sequence[Sequence[Epoch]]) -> float:
+    """Leave out the first, steep part of the curve, as far as the rest is above it."""
+    worst = 100 * min(run[-1].test_accuracy for run in runs)
+    return 85.0 if worst > 90.0 else 0.0
+
+
+def _lines(axes: Axes, ys: np.ndarray, colour: str) -> float:
+    """Plot a row per run and their mean; returns where that ends."""
     if len(ys) > 1:
-        axes.plot(x, ys.T, color=colour, linewidth=0.8, alpha=0.35)
+        axes.plot(ys.T, color=colour, linewidth=0.8, alpha=0.35)
     mean = ys.mean(0)
-    axes.plot(x, mean, color=colour, linewidth=2.2, solid_capstyle="round")
-    axes.set_xlabel("epoch")
-    axes.annotate(
-        f"{label} {mean[-1]:.3g}", (x[-1], mean[-1]), (6, 0), textcoords="offset points",
-        va="center", color=colour, fontweight="bold", annotation_clip=False,
-    )  # fmt: skip
+    axes.plot(mean, color=colour, linewidth=2.2, solid_capstyle="round")
+    return float(mean[-1])
 
 
-def _limit_accuracy(axes: Axes, runs: Sequence[Sequence[Epoch]]) -> None:
-    """Leave out the first, steep part, as far as there is anything above it."""
-    final = min(run[-1].test_accuracy for run in runs) * 100
-    axes.set_ylim(LOWEST_ACCURACY if final > LOWEST_ACCURACY + 5 else 0.0, 100.6)
+def _label_ends(axes: Axes, x: int, ends: Mapping[str, float]) -> None:
+    """Write the name and the last value of each of two lines to their right, kept apart."""
+    points = 72 / axes.figure.dpi
+    heights = {part: points * axes.transData.transform((x, y))[1] for part, y in ends.items()}
+    low, high = sorted(heights, key=lambda part: heights[part])
+    apart = max(0.0, LINE_HEIGHT - (heights[high] - heights[low])) / 2
+    for part, shift in ((low, -apart), (high, apart)):
+        axes.annotate(
+            f"{part} {ends[part]:.3g}", (x, ends[part]), (6, shift), textcoords="offset points",
+            va="center", color=COLOURS[part], fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
 
 
 def misread_sheet(images: np.ndarray, found: Iterable[Misread], tested: Sequence[int]) -> bytes:
@@ -121,8 +133,9 @@ def _counted(different: int, shown: int, tested: Sequence[int]) -> str:
 def _tile(axes: Axes, image: np.ndarray, one: Misread) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    # Smoothed, as 64 bare squares are harder to read for a person than for a network.
-    axes.imshow(image, LinearSegmentedColormap.from_list("ink", ("white", INK)), interpolation="bicubic", vmin=0, vmax=1)
+    # Smoothed, with some room around: 64 bare squares are harder to read for a person than for a network.
+    ink = LinearSegmentedColormap.from_list("ink", ("white", INK))
+    axes.imshow(np.pad(image, 1), ink, interpolation="catrom", vmin=0, vmax=1)
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(visible=True, color=GRID)

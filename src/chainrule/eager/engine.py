@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -14,6 +15,7 @@ from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import inplace, modes
 from chainrule.eager.quiet import quietly
+from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, leaf, remembered, wrap
 from chainrule.errors import GraphError, ShapeError, shape_text
 
@@ -163,7 +165,7 @@ def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
         tensor._grad = add_to(before, cotangents[tensor])
     else:
         g = owned(cotangents, tensor)
-        tensor._grad = g if isinstance(g, Tensor) else leaf(g, tensor.lane)
+        tensor._grad = F.overwrite(g, g) if isinstance(g, Tensor) else leaf(g, tensor.lane)
 
 
 def edge_of(tensor: Tensor) -> Any:
@@ -299,6 +301,14 @@ def as_list(value: Any) -> list[Any]:
     return [value] if isinstance(value, Tensor) or value is None else list(value)
 
 
+CYCLE: Final = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which "
+    "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use "
+    "this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and avoid "
+    "the leak."
+)
+
+
 def backward(
     tensors: Any,
     gradients: Any = None,
@@ -309,6 +319,8 @@ def backward(
     """Add the gradients of ``tensors`` to ``.grad`` of the leaves they depend on (or of ``inputs``)."""
     retain = create_graph if retain_graph is None else retain_graph
     roots = seeds(as_list(tensors), gradients, create_graph)
+    if create_graph:
+        warnings.warn(CYCLE, UserWarning, stacklevel=3)
     if inputs is None:
         run(roots, retain, create_graph, accumulate)
         return
@@ -330,6 +342,8 @@ def grad(
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
                          "allow_unused=False.")  # fmt: skip
     xs = as_list(inputs)
+    if not xs:
+        raise ValueError("`inputs` argument to `grad()` cannot be empty.")
     roots = seeds(as_list(outputs), grad_outputs, create_graph)
     if not all(x.requires_grad for x in xs):
         raise RuntimeError("One of the differentiated Tensors does not require grad")

@@ -6,6 +6,7 @@ with a smaller number saved of that memory is stale. Recording pays nothing for 
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from collections import deque
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.rules import next_seq
-from chainrule.core.sweep import Node
+from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import Tensor
@@ -89,14 +90,28 @@ def check_saved(node: Node) -> None:
         writes = _log.get(id(owner_of(array)))
         if writes is not None and writes.seqs[-1] > node.seq:
             later = sum(seq > node.seq for seq in writes.seqs)
-            is_out = array is node.out
-            origin = f", which is output 0 of {node.name()}" if is_out else ""
             raise GraphError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[{type_name(array)} {shape_text(array.shape)}]{origin}, is at version {writes.count}; expected version "
-                f"{writes.count - later} instead. {node.name()} saved it. Hint: write y = y + 1 instead of y += 1, or "
-                "clone() the value before changing it."
+                f"[{type_name(array)} {shape_text(array.shape)}]{origin(node, array)} is at version {writes.count}; "
+                f"expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
+                "write y = y + 1 instead of y += 1, or clone() the value before changing it."
             )
+
+
+def origin(node: Node, array: np.ndarray) -> str:
+    """Which operation made a value that ``node`` saved, in torch's words; nothing for a leaf or a constant."""
+    if array is node.out:
+        return f", which is output 0 of {operation(node)},"
+    for saved, edge in zip(node.form.saved(node), node.form.edges(node), strict=True):
+        if saved is array and type(edge) in (Node, Port):
+            maker, k = (edge, 0) if type(edge) is Node else (edge.node, edge.index)
+            return f", which is output {k} of {operation(maker)},"
+    return ""
+
+
+def operation(node: Node) -> str:
+    """The name of a node without what says that it is a backward."""
+    return re.sub(r"Backward\d*$", "", node.name())
 
 
 def type_name(array: np.ndarray) -> str:
@@ -120,8 +135,11 @@ def refuse_leaf(t: Tensor) -> None:
 def adopt(t: Tensor, result: Tensor) -> Tensor:
     """Store ``result`` in the memory of ``t`` and let its history be that of t; returns t."""
     refuse_leaf(t)
-    if t.lane.inference is False and result.lane.inference and not modes.is_inference_mode_enabled():
-        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.")
+    if t.lane.inference and not modes.is_inference_mode_enabled():
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+            "tensor before doing inplace update."
+        )
     if result.array.shape != t.array.shape:
         error = broadcast_error(t.array.shape, result.array.shape)
         if error is not None or np.broadcast_shapes(t.array.shape, result.array.shape) != t.array.shape:

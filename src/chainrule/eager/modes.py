@@ -140,7 +140,9 @@ class set_grad_enabled(_Context):
     """Recording on or off by ``mode``: at once as a call, for the block as a context manager."""
 
     def __init__(self, mode: bool) -> None:
-        self.mode = bool(mode)
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}")
+        self.mode = mode
         self._outer = state()
         enter(self._target())
 
@@ -160,7 +162,7 @@ class set_grad_enabled(_Context):
         return copy
 
     def __repr__(self) -> str:
-        return f"set_grad_enabled(mode={self.mode})"
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
 
 class inference_mode(_Context):
@@ -177,7 +179,7 @@ class inference_mode(_Context):
         self.mode = bool(mode)
 
     def _target(self) -> Mode | None:
-        return mode_for(not self.mode and is_grad_enabled(), self.mode)
+        return mode_for(not self.mode, self.mode)
 
     def clone(self) -> _Context:
         return type(self)(self.mode)

@@ -13,25 +13,21 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core import spec
+from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.eager import creation, engine, functions, inplace
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
 from chainrule.eager.functions.indexing import getitem, setitem
 from chainrule.eager.functions.shapes import T, expand, mT
-from chainrule.eager.specialise import OPERATORS, F, operate
+from chainrule.eager.specialise import OPERATORS, F, Functions, operate
+from chainrule.eager.tape import public_edge
 from chainrule.eager.tensor import Tensor
-
-WORKERS: Final = (
-    "place", "place_items", "place_along", "place_diagonal", "getitem", "take_items", "setitem", "cofactor", "cast",
-    "max_with_index", "min_with_index", "sort_with_index", "vector_norm", "pad", "recurrence",
-)  # fmt: skip  # primitives that only serve others
-
 
 TABLE_NAMES: Final = {
     name: p
     for p in TABLE.values()
-    if p.name not in WORKERS and not p.variadic
+    if not p.variadic
     for name in p.torch.split()
     if name not in functions.ALL
 }
@@ -42,11 +38,23 @@ ALIASES: Final = {
 }  # fmt: skip
 
 
+def on_tensors(p: Primitive, operands: Any, params: dict[str, Any]) -> Any:
+    """A primitive called through torch's face, which takes tensors only. Raises TypeError for anything else."""
+    if not any(isinstance(x, Box) for x in operands):
+        raise TypeError(
+            f"{p.torch.split()[0]}(): argument 'input' (position 1) must be Tensor, not {type(operands[0]).__name__}"
+        )
+    return dispatch(p, operands, params)
+
+
+PUBLIC: Final = Functions(on_tensors)
+
+
 def function_named(name: str) -> Callable[..., Any] | None:
     """The function that torch has under ``name``, or None."""
     name = ALIASES.get(name, name)
     if name in TABLE_NAMES:
-        return getattr(F, TABLE_NAMES[name].name)  # type: ignore[no-any-return]
+        return getattr(PUBLIC, TABLE_NAMES[name].name)  # type: ignore[no-any-return]
     return None if name in functions.METHODS_ONLY else functions.ALL.get(name)
 
 
@@ -181,14 +189,13 @@ def _by_function(name: str) -> Any:
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes ``value``; returns self."""
-    filler = value if isinstance(value, Tensor) else creation.full((), value, dtype=self.dtype)
-    return inplace.adopt(self, expand(filler, tuple(self.array.shape)))
+    return inplace.adopt(self, F.fill(self, value.cast(self.dtype) if isinstance(value, Tensor) else value))
 
 
 def zero_(self: Tensor) -> Tensor:
     """Every element becomes 0; returns self."""
-    if self.requires_grad:
-        return fill_(self, 0)
+    if self.requires_grad or not self.lane.native:
+        return inplace.adopt(self, F.zero(self))
     self.array.fill(0)
     inplace.log_write(self)
     return self
@@ -197,7 +204,8 @@ def zero_(self: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """The elements become those of ``src``, broadcast and cast; returns self."""
     source = src if isinstance(src, Tensor) else creation.tensor(src)
-    return inplace.adopt(self, expand(source.cast(self.dtype), tuple(self.array.shape)))
+    expand(source, tuple(self.array.shape))  # refuses what does not broadcast
+    return inplace.adopt(self, F.overwrite(self, source.cast(self.dtype)))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
@@ -224,7 +232,7 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
 
 def grad_fn(self: Tensor) -> Any:
     """The recorded call that made this tensor, or None for a leaf."""
-    return getattr(self.node, "node", self.node)
+    return None if self.node is None else public_edge(self.node)[0]
 
 
 def apply(self: Tensor, primitive: Primitive, operands: Any, params: dict[str, Any]) -> Any:

@@ -47,14 +47,6 @@ class SlotForm(TensorForm):
     def with_saved(self, node: Node, operands: Any, out: Any) -> Node:
         return copied(node, operands[0], operands[1] if len(operands) > 1 else None, out)
 
-    def next_functions(self, node: Node) -> tuple[tuple[Any, int], ...]:
-        shown = super().next_functions(node)
-        if self.scalars and not isinstance(self.primitive.node, str):  # torch's overloads for numbers hide them
-            return tuple(pair for pair in shown if pair[0] is not None)
-        if self.scalars == (0,):  # torch computes 2 * x as x * 2
-            return shown[::-1]
-        return shown
-
 
 class Pattern(NamedTuple):
     """What the source of a specialised function depends on."""
@@ -96,7 +88,7 @@ def specialise(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable
         form.pull = pull
     for inner in (fun, pull):  # a code object of its own: the interpreter adapts it to this primitive
         inner.__code__ = inner.__code__.replace(co_name=p.name)
-    fun.__name__ = fun.__qualname__ = p.torch.split()[0]
+    fun.__name__ = fun.__qualname__ = (p.torch or p.name).split()[0]
     fun.__doc__ = p.fun.__doc__
     return fun  # type: ignore[no-any-return]
 
@@ -117,7 +109,7 @@ def generic(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..
         params = dict(p.params) | dict(zip(names, args[len(operands) :], strict=False)) | params
         return general(p, operands, params)
 
-    fun.__name__ = fun.__qualname__ = p.torch.split()[0]
+    fun.__name__ = fun.__qualname__ = (p.torch or p.name).split()[0]
     fun.__doc__ = p.fun.__doc__
     return fun
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from chainrule.core import rules, spec
 from chainrule.core.box import NUMBERS, Box, function
 from chainrule.core.primitive import ELEMENTWISE, LINEAR, Primitive, linear
-from chainrule.core.rules import Form, copied, dtype_of, record
+from chainrule.core.rules import Form, copied, dtype_of, overload, record
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
@@ -52,11 +53,64 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
     return node
 
 
+class GradFn:
+    """A node as torch shows it, ``tensor.grad_fn``: of a class named after the operation."""
+
+    __slots__ = ("__weakref__", "node")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def name(self) -> str:
+        """torch's name for the kind of node, as in ``MulBackward0``."""
+        return self.node.name()
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Pairs of the node each operand came from (None for a constant) and the number of its output."""
+        return self.node.form.next_functions(self.node)  # type: ignore[no-any-return]
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dictionary for the user's notes on this node."""
+        return _metadata.setdefault(self.node, {})
+
+    def __call__(self, *cotangents: Tensor | None) -> Any:
+        """The cotangents of the operands, given those of the outputs."""
+        raw = [None if g is None else g.array for g in cotangents]
+        pulled = dict(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw))
+        found = tuple(wrap(pulled[e]) if e in pulled else None for e in self.node.form.edges(self.node))
+        return found if len(found) != 1 else found[0]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+_metadata: Final[weakref.WeakKeyDictionary[Node, dict[Any, Any]]] = weakref.WeakKeyDictionary()
+_shown: Final[weakref.WeakValueDictionary[int, GradFn]] = weakref.WeakValueDictionary()  # by id of the node
+
+
+@cache
+def grad_fn_class(name: str) -> type[GradFn]:
+    """The class of the nodes called ``name``."""
+    return type(name, (GradFn,), {"__slots__": ()})
+
+
+def shown(node: Node) -> GradFn:
+    """The one GradFn of a node, as long as someone holds it."""
+    found = _shown.get(id(node))
+    if found is None:
+        found = _shown[id(node)] = grad_fn_class(node.name())(node)
+    return found
+
+
 def public_edge(edge: Any) -> tuple[Any, int]:
     """An edge as torch shows it in ``next_functions``."""
+    if edge is None:
+        return None, 0
     if type(edge) is Port:
-        return edge.node, edge.index
-    return (edge if edge is None or type(edge) is Node else accumulator(edge)), 0
+        return shown(edge.node), edge.index
+    return (shown(edge) if type(edge) is Node else accumulator(edge)), 0
 
 
 class TensorForm(Form):
@@ -66,9 +120,16 @@ class TensorForm(Form):
 
     def next_functions(self, node: Node) -> tuple[tuple[Any, int], ...]:
         """The edges of the operands that can carry a derivative."""
-        p = self.primitive
-        edges = [e for i, e in enumerate(self.edges(node)) if p.rule(i) is not None or e is not None]
-        return tuple(public_edge(edge) for edge in edges)
+        hidden = self.scalars if self.scalars and self.is_overload(node) else ()
+        shown = [e for i, e in enumerate(self.edges(node)) if self.primitive.is_active(i) and i not in hidden]
+        if self.scalars == (0,) and not hidden:
+            shown.reverse()  # torch computes 2 * x as x * 2
+        return tuple(map(public_edge, shown))
+
+    def is_overload(self, node: Node) -> bool:
+        """Whether torch has a node of its own for a call with these numbers."""
+        name = self.primitive.node
+        return not isinstance(name, str) and self.name(node) != overload(name, {"scalars": (), **self.params(node)})
 
     def revive(self, node: Node) -> Node:
         """A copy of ``node`` whose saved arrays are tensors again, each on the edge it came from."""
@@ -163,10 +224,10 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
     out = run(p, list(map(widened, raws)) if half else raws, params)
     if half:
         out = narrowed(out, common)
-    recording = mode is None or mode.grad
+    recording = mode is None or (mode.grad and not mode.inference)
     if p.differentiable and recording and any(e is not None for e in edges) and _floats(p, out):
         check_inference(p, operands, edges)
-        scalars = tuple(i for i, x in enumerate(operands) if isinstance(x, NUMBERS))
+        scalars = tuple(i for i, x in enumerate(operands) if x is None or isinstance(x, NUMBERS))
         form = form_for(p, half)
         if scalars and not isinstance(p.node, str):
             form = scalar_form(form, scalars)

@@ -12,20 +12,32 @@ from chainrule.insight.scanner import columns
 
 GAP: Final = 3
 NARROWEST: Final = 12
+WIDEST: Final = 60
 INDENT: Final = "  "
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A cell that shows an array, as much of it as there is room for, between ``before`` and ``after``."""
+    """A cell that shows an array, as much of it as there is room for, behind ``before``.
+
+    ``work`` is how it was computed, left out where there is no room for all of it; ``round`` brackets are those
+    of ``diag(1, 2)``.
+    """
 
     array: Any
     before: str = ""
-    after: str = ""
+    work: str = ""
+    round: bool = False
 
     def fit(self, width: int) -> str:
-        room = width - columns(self.before) - columns(self.after)
-        return f"{self.before}{figures(self.array, room)}{self.after}"
+        """The text of the cell, if possible in ``width`` columns."""
+        for start in (self.before + self.work, self.before):
+            text = "" if self.array is None else figures(self.array, width - columns(start))
+            if self.round:
+                text = f"({text[1:-1]})"
+            if columns(start + text) <= width:
+                break
+        return start + text
 
 
 Cell = str | Numbers
@@ -84,7 +96,11 @@ def padded(text: str, width: int, side: str = "l") -> str:
 
 
 def written(cell: Cell, width: int) -> str:
-    """A cell as text, cut to ``width`` if it must be."""
+    """A cell as text, cut to ``width`` if it must be.
+
+    >>> written("a long word", 7)
+    'a long…'
+    """
     text = cell.fit(width) if isinstance(cell, Numbers) else cell
     if columns(text) <= width:
         return text
@@ -111,7 +127,7 @@ def as_text(blocks: Iterable[Block], width: int = 100) -> list[str]:
             case Table():
                 lines += [(INDENT + line).rstrip() for line in table_lines(block, width - len(INDENT))]
             case Formula(rows):
-                lines += [(INDENT + line).rstrip() for line in formula_lines(rows)]
+                lines += [(INDENT + line).rstrip() for line in formula_lines(rows, width - len(INDENT))]
     return lines
 
 
@@ -140,14 +156,19 @@ def pieces(text: str) -> list[str]:
 
 
 def table_lines(table: Table, width: int) -> list[str]:
-    """The lines of a table, its widest columns narrowed until it fits."""
-    whole = [[written(cell, 10_000) if isinstance(cell, str) else cell.fit(60) for cell in row] for row in table.rows]
-    rows = [list(table.head), *whole] if table.head else whole
-    widths = [max(columns(row[k]) for row in rows) for k in range(len(table.align))]
-    while sum(widths) + GAP * (len(widths) - 1) > width and max(widths) > NARROWEST:
-        widths[widths.index(max(widths))] -= 1
-    lines = [list(table.head)] if table.head else []
-    lines += [[written(cell, w) for cell, w in zip(row, widths)] for row in table.rows]
+    """The lines of a table, its columns narrowed until it fits, those of numbers first."""
+    head = [table.head] if table.head else []
+    rows = [*head, *table.rows]
+    widths = [max(columns(written(row[k], width)) for row in rows) for k in range(len(table.align))]
+    elastic = [any(isinstance(row[k], Numbers) for row in table.rows) for k in range(len(widths))]
+    room = width - GAP * (len(widths) - 1)
+    for kind in (True, False):
+        while sum(widths) > room:
+            wide = [k for k, w in enumerate(widths) if w > NARROWEST and elastic[k] is kind]
+            if not wide:
+                break
+            widths[max(wide, key=lambda k: widths[k])] -= 1
+    lines = [[written(cell, w) for cell, w in zip(row, widths)] for row in rows]
     # Narrowed cells often need less than they were given.
     widths = [max(columns(line[k]) for line in lines) for k in range(len(widths))]
     return [
@@ -155,10 +176,11 @@ def table_lines(table: Table, width: int) -> list[str]:
     ]
 
 
-def formula_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+def formula_lines(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """The lines of a formula."""
     widths = [max(columns(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return ["".join(padded(text, w, "c") for text, w in zip(row, widths)) for row in rows]
+    lines = ["".join(padded(text, w, "c") for text, w in zip(row, widths)) for row in rows]
+    return [written(line.rstrip(), width) for line in lines]
 
 
 # HTML
@@ -198,5 +220,5 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]], align: str) 
         inside = "".join(f"{mark.format(tag)}{html.escape(cell.strip())}</{tag}>" for mark, cell in zip(marks, cells))
         return f"<tr>{inside}</tr>"
 
-    body = "".join(line("td", [written(cell, 60) for cell in row]) for row in rows)
+    body = "".join(line("td", [written(cell, WIDEST) for cell in row]) for row in rows)
     return f"<table>{line('th', head) if head else ''}{body}</table>"

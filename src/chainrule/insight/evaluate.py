@@ -110,13 +110,16 @@ class Evaluation:
         if out.node is not None and out.node not in self.values:
             self.values[out.node] = out.array
             self.constants[out.node] = [
-                (self._source(node), x.array) if isinstance(x, Tensor) else ("", np.asarray(x))
+                (self._source(node), x.array if isinstance(x, Tensor) else np.asarray(x))
                 for node, x in operands
                 if not (isinstance(x, Tensor) and x.requires_grad)
             ]
         return out
 
     def _source(self, node: ast.expr) -> str:
+        """What was written; nothing for a number, which is written anew."""
+        if isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)):
+            return ""
         start, end = span(self.text, node)
         return self.text[start:end]
 

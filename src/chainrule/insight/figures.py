@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.insight.scanner import Word
 
-WHOLE = 1e9  # up to here a whole number is written out
+WHOLE: Final = 1e9  # up to here a whole number is written out
+SHOWN: Final = 16  # more entries than these are abbreviated in any case
 
 
-def figure(x: Any) -> str:
+def figure(x: Any, digits: int = 6) -> str:
     """One number, to six digits.
 
     >>> figure(2.0), figure(1 / 3), figure(-0.0), figure(1234567.0), figure(float("nan"))
     ('2', '0.333333', '0', '1234567', 'nan')
     """
     x = float(x)
-    if x == int(x) if math.isfinite(x) and abs(x) < WHOLE else False:
+    if math.isfinite(x) and abs(x) < WHOLE and x == int(x):
         return str(int(x))
-    return f"{x:.6g}"
+    return f"{x:.{digits}g}"
 
 
 def figures(array: Any, width: int = 60) -> str:
@@ -31,19 +33,32 @@ def figures(array: Any, width: int = 60) -> str:
     '[1, 2; 3, 4.5]'
     >>> figures(np.arange(100.0), 24)
     '[0, 1, 2, 3, 4, …, 99]'
+    >>> figures(np.array([1 / 3, 2 / 3]), 16)
+    '[0.3333, 0.6667]'
     """
     array = np.asarray(array)
     if array.ndim == 0:
         return figure(array)
     if array.ndim > 2:
         array = array.reshape(array.shape[0], -1)
-    text = "…"
-    for kept in (*range(1, 9), max(array.shape, default=0)):
-        longer = f"[{_row(array, kept)}]" if array.ndim == 1 else f"[{_rows(array, kept)}]"
-        if kept > 2 and len(longer) > width:
+    text = ""
+    for digits, kept in _ways(array):
+        text = f"[{_row(array, kept, digits) if array.ndim == 1 else _rows(array, kept, digits)}]"
+        if len(text) <= width:
             break
-        text = longer
     return text
+
+
+def _ways(array: np.ndarray) -> Iterator[tuple[int, int]]:
+    """How an array may be written, best first: to how many digits, and how many entries before the gap."""
+    longest = max(array.shape)
+    if longest <= SHOWN:
+        yield 6, longest
+        if array.size <= SHOWN:
+            yield 4, longest
+    yield from ((6, kept) for kept in range(min(longest, SHOWN), 1, -1))
+    yield from ((4, kept) for kept in (3, 2, 1))
+    yield 3, 1
 
 
 def _chosen(n: int, kept: int) -> list[int]:
@@ -51,12 +66,12 @@ def _chosen(n: int, kept: int) -> list[int]:
     return list(range(n)) if n <= kept + 2 else [*range(kept), -1, n - 1]
 
 
-def _row(row: Any, kept: int) -> str:
-    return ", ".join("…" if k < 0 else figure(row[k]) for k in _chosen(len(row), kept))
+def _row(row: Any, kept: int, digits: int) -> str:
+    return ", ".join("…" if k < 0 else figure(row[k], digits) for k in _chosen(len(row), kept))
 
 
-def _rows(array: Any, kept: int) -> str:
-    return "; ".join("…" if k < 0 else _row(array[k], kept) for k in _chosen(len(array), kept))
+def _rows(array: Any, kept: int, digits: int) -> str:
+    return "; ".join("…" if k < 0 else _row(array[k], kept, digits) for k in _chosen(len(array), kept))
 
 
 def times(*lengths: int) -> str:

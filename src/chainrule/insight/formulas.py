@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from chainrule.core.primitive import Primitive
 from chainrule.insight.figures import times
+from chainrule.ops.indexing import HOLE
 
 INFIX: Final = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "remainder": "%",
@@ -20,6 +21,7 @@ INFIX: Final = {
 }  # fmt: skip
 SPELLED: Final = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "absolute": "abs", "vector_norm": "norm", "max": "max", "min": "min",
+    "max_with_index": "max", "min_with_index": "min", "sort_with_index": "sort",
 }  # fmt: skip
 
 FORMULAS: Final[dict[str, tuple[str, ...]]] = {
@@ -73,7 +75,7 @@ FORMULAS: Final[dict[str, tuple[str, ...]]] = {
     "reshape": ("I",),
 }
 OUTER: Final = "i,j->ij"
-_ATOM: Final = re.compile(r"[^\W\d]\w*(?:\([^()]*\)|\[[^\[\]]*\]|\.T)?\Z|\d+(?:\.\d+)?\Z")
+_ATOM: Final = re.compile(r"[^\W\d]\w*(?:\([^()]*\)|\[[^\[\]]*\]|\.T)?\Z|\d+(?:\.\d+)?(?:e[+-]?\d+)?\Z")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\Z")
 
 
@@ -109,8 +111,10 @@ def operation_text(p: Primitive, names: Sequence[str], params: dict[str, Any]) -
         return x
     if kind in ("transpose", "t") and not params.get("axes"):
         return f"{atom(x)}.T"
-    if kind == "getitem":
-        return f"{atom(x)}[{key_text(params['key'])}]"
+    if kind in ("getitem", "take_items"):
+        indices = iter(names[1:])
+        key = params["key"] if isinstance(params["key"], tuple) else (params["key"],)
+        return f"{atom(x)}[{', '.join(next(indices) if part is HOLE else key_text(part) for part in key)}]"
     if kind == "outer":
         return f"outer({', '.join(names)})"
     shown = [option_text(name, value) for name, value in params.items() if value != p.params.get(name)]
@@ -125,9 +129,7 @@ def option_text(name: str, value: Any) -> str:
 
 
 def key_text(key: Any) -> str:
-    """An index as it would be written between the brackets."""
-    if isinstance(key, tuple):
-        return ", ".join(map(key_text, key))
+    """One part of an index as it would be written between the brackets."""
     if isinstance(key, slice):
         ends = ["" if part is None else str(part) for part in (key.start, key.stop)]
         return ":".join(ends if key.step is None else [*ends, str(key.step)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from chainrule.insight.figures import times
 from chainrule.insight.sweeps import Local
@@ -53,14 +53,26 @@ def paths(
     result: Value, x: Value, locals_of: Mapping[Value, list[Local]], counts: Mapping[Value, int]
 ) -> Iterator[list[Local]]:
     """The paths from ``result`` to ``x``, each as its local derivatives; without recursion, one after the other."""
-    stack: list[list[Local]] = [[local] for local in reversed(locals_of.get(result, [])) if local.operand in counts]
+    stack: list[Link] = [(local, None) for local in reversed(locals_of.get(result, [])) if local.operand in counts]
     while stack:
-        path = stack.pop()
-        here = path[-1].operand
+        link = stack.pop()
+        here = link[0].operand
         if here is x:
-            yield path
+            yield unlinked(link)
             continue
-        stack += [[*path, local] for local in reversed(locals_of.get(here, [])) if local.operand in counts]
+        stack += [(local, link) for local in reversed(locals_of.get(here, [])) if local.operand in counts]
+
+
+Link = tuple[Local, Any]  # a local derivative, and the link before it
+
+
+def unlinked(link: Link | None) -> list[Local]:
+    """The local derivatives of a chain of links, from the first on."""
+    path = []
+    while link is not None:
+        path.append(link[0])
+        link = link[1]
+    return path[::-1]
 
 
 def factors(path: list[Local]) -> list[Factor]:

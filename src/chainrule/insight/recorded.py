@@ -80,7 +80,7 @@ def history(root: Node, values: dict[int, Any]) -> History:
     queue = deque([root])
     while queue:
         node = queue.popleft()
-        out = node.out  # type: ignore[attr-defined]
+        out = node.out
         if is_small(out) and not overwritten(node):
             values.setdefault(id(node), out)
         for link in _operands(node, values):

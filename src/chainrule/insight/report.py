@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from chainrule.core.primitive import ELEMENTWISE
 from chainrule.insight.blocks import Block, Cell, Formula, Heading, Numbers, Paragraph, Table, Title, padded
-from chainrule.insight.figures import figure, memory, times
+from chainrule.insight.figures import figure, figures, memory, times
+from chainrule.insight.formulas import atom
 from chainrule.insight.numeric import STEP, Check
 from chainrule.insight.paths import bar, by_output, dot, factors, path_counts, paths, product
 from chainrule.insight.scanner import columns
@@ -21,6 +23,7 @@ from chainrule.insight.words import say
 MOST_ROWS: Final = 30
 MOST_PATHS: Final = 4
 MOST_RESULTS: Final = 10
+MOST_SOURCE: Final = 60
 
 
 @dataclass
@@ -56,6 +59,18 @@ def blocks(found: Findings, lang: str) -> list[Block]:
     return list(Report(found, lang).all())
 
 
+Row = tuple[Cell, ...]
+Item = TypeVar("Item")
+
+
+def middle_left_out(items: Sequence[Item]) -> tuple[list[Item], int]:
+    """The items of which a table shows a row, and how many are missing from their middle."""
+    if len(items) <= MOST_ROWS:
+        return list(items), 0
+    half = MOST_ROWS // 2
+    return [*items[:half], *items[-half:]], len(items) - 2 * half
+
+
 class Report:
     """Writes the sections of one report."""
 
@@ -78,8 +93,8 @@ class Report:
     def all(self) -> Iterator[Block]:
         """The sections in order."""
         y = self.result
-        source = f"{self.found.source} = " if self.found.source else ""
-        yield Title(Numbers(y.array, f"{y.name} = {source}"))
+        source = cut(self.found.source, MOST_SOURCE)
+        yield Title(Numbers(y.array, f"{y.name} = {source} = " if source else f"{y.name} = "))
         if not self.scalar:
             yield Paragraph(self.say("sum-of-entries", y=y.name, n=y.size, seed=bar(y.name)))
         yield from self.graph()
@@ -97,29 +112,26 @@ class Report:
 
     def graph(self) -> Iterator[Block]:
         yield self.heading("graph")
-        rows: list[tuple[Cell, ...]] = []
-        inputs = [*self.found.trace.inputs, *self.found.trace.constants]
+        inputs = [(value, None) for value in (*self.found.trace.inputs, *self.found.trace.constants)]
         steps = [(value, step) for step in self.found.trace.steps for value in step.outputs]
-        names = [value.name for value in inputs] + [value.name for value, _ in steps]
-        width = max(map(columns, names))
-        for value in inputs:
-            role = self.say("variable" if value in self.found.wrt else "constant")
-            rows.append((padded(value.name, width), role, self.value(value), self.shape(value)))
-        for value, step in steps:
-            rows.append((padded(value.name, width), f"= {step.text}", self.value(value), self.shape(value)))
+        shown, gap = middle_left_out([*inputs, *steps])
+        width = max(columns(value.name) for value, _ in shown)
         head = (self.say("name"), self.say("operation"), self.say("value"), self.say("shape"))
-        yield Table(head, tuple(self.shortened(rows)), "llll")
+        yield self.table(head, [self.graph_row(value, step, width) for value, step in shown], gap, "llll")
+
+    def graph_row(self, value: Value, step: Step | None, width: int) -> Row:
+        role = "variable" if value in self.found.wrt else "constant"
+        what = self.say(role) if step is None else f"= {step.text_of(value)}"
+        return padded(value.name, width), what, self.value(value), self.shape(value)
+
+    def table(self, head: tuple[str, ...], rows: list[Row], gap: int, align: str) -> Table:
+        """A table; ``gap`` rows are missing from its middle."""
+        if gap:
+            rows.insert(len(rows) // 2, (self.say("more-rows", n=gap), *[""] * (len(align) - 1)))
+        return Table(head, tuple(rows), align)
 
     def value(self, value: Value) -> Cell:
         return "–" if value.array is None else Numbers(value.array)
-
-    def shortened(self, rows: list[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
-        """Many rows with a gap in the middle."""
-        if len(rows) <= MOST_ROWS:
-            return rows
-        kept = MOST_ROWS // 2
-        gap = (self.say("more-rows", n=len(rows) - 2 * kept), *[""] * (len(rows[0]) - 1))
-        return [*rows[:kept], gap, *rows[-kept:]]
 
     # Local derivatives
 
@@ -129,9 +141,10 @@ class Report:
         if not self.plain:
             matrix = any(len(value.shape or ()) > 1 for value in self.values)
             yield Paragraph(self.say("matrices" if matrix else "vectors"))
-        width = max((columns(local.name) for local in locals_), default=0)
-        rows = [(local_cell(local, width), times(*local.shape)) for local in locals_]
-        yield Table((self.say("derivative"), self.say("jacobian")), tuple(self.shortened(rows)), "lr")
+        shown, gap = middle_left_out(locals_)
+        width = max((columns(local.name) for local in shown), default=0)
+        rows: list[Row] = [(local_cell(local, width), times(*local.shape)) for local in shown]
+        yield self.table((self.say("derivative"), self.say("jacobian")), rows, gap, "lr")
 
     # The chain rule
 
@@ -142,8 +155,6 @@ class Report:
     def chain(self) -> Iterator[Block]:
         yield self.heading("chain")
         yield Paragraph(self.say(f"chain-{self.found.mode}"))
-        if not self.scalar:
-            yield Paragraph(self.say("seed-shape", seed=bar(self.result.name), y=self.result.name, n=self.result.size))
         locals_of = by_output(self.found.by_step)
         width = max(columns(self.derivative(x)) for x in self.found.wrt)
         for x in self.found.wrt[:MOST_RESULTS]:
@@ -153,15 +164,22 @@ class Report:
                 yield self.product_line(x, path, number, width)
             more = counts.get(self.result, 0) - MOST_PATHS
             if more > 0:
-                yield Paragraph(" " * width + " + … " + self.say("paths", more=more if more < 10**9 else f"{more:.1e}"))
+                yield Formula(((" " * width, " + … ", self.say("paths", more=many(more))),))
+        if len(self.found.wrt) > MOST_RESULTS:
+            yield Paragraph(self.say("more-rows", n=len(self.found.wrt) - MOST_RESULTS))
 
     def product_line(self, x: Value, path: list[Local], number: int, width: int) -> Formula:
         items = factors(path)
         if not self.scalar:
             items.insert(0, (bar(self.result.name), times(1, self.result.size)))
-        name, sign = (self.derivative(x), " = ") if number == 0 else ("", " + ")
-        below = times(1, x.size) if number == 0 else ""
-        pieces = [(padded(name, width), padded(below, width, "c")), (sign, sign), *product(items, self.found.mode)]
+        pieces = product(items, self.found.mode)
+        if len(items) == 1:
+            pieces.append((f"   {self.say('one-step')}", ""))
+        if number == 0:
+            name, below = padded(self.derivative(x), width), padded(times(1, x.size), width, "c")
+            pieces[:0] = [(name, below), (" = ", " = ")]
+        else:
+            pieces[:0] = [(" " * width, ""), (" + ", "")]
         above, shapes = zip(*pieces)
         return Formula((above,) if self.plain else (above, shapes))
 
@@ -173,9 +191,9 @@ class Report:
         y, seed = self.result.name, self.result.array
         start = f"{bar(y)} = {Numbers(np.ones_like(seed)).fit(30)}"
         key = "bar" if self.scalar else "bar-sum"
-        yield Paragraph(self.say(key, v=bar(first.name), plain=first.name, y=y, seed=start))
-        rows = [self.reverse_row(move) for move in self.found.moves]
-        yield self.sweep_table(self.shortened(rows), "saved")
+        meet = self.say("meet") if any(move.before is not None for move in self.found.moves) else ""
+        yield Paragraph(self.say(key, v=bar(first.name), plain=first.name, y=y, seed=start, meet=meet))
+        yield self.sweep_table(self.found.moves, self.reverse_row, "saved")
         n = sum(x.size for x in self.found.wrt)
         if n == 1:
             yield Paragraph(self.say("passes-reverse-1"))
@@ -186,13 +204,15 @@ class Report:
     def space(self) -> str:
         return "" if self.lang == "zh" else " "
 
-    def sweep_table(self, rows: Sequence[tuple[Cell, ...]], last: str) -> Table:
+    def sweep_table(self, moves: list[Move], row: Callable[[Move], Row], last: str) -> Table:
         head = (self.say("step"), self.say("value"), self.say("product"), self.say(last))
+        shown, gap = middle_left_out(moves)
+        rows = [row(move) for move in shown]
         if self.plain:  # nothing but 1×1
-            return Table((head[0], head[1], head[3]), tuple((a, b, d) for a, b, _, d in rows), "llr")
-        return Table(head, tuple(rows), "lllr")
+            return self.table((head[0], head[1], head[3]), [(a, b, d) for a, b, _, d in rows], gap, "llr")
+        return self.table(head, rows, gap, "lllr")
 
-    def reverse_row(self, move: Move) -> tuple[Cell, ...]:
+    def reverse_row(self, move: Move) -> Row:
         target = bar(move.value.name)
         if not move.by:
             shape = times(1, move.value.size)
@@ -202,10 +222,10 @@ class Report:
         sign = "=" if move.before is None else "+="
         step = f"{target} {sign} {bar(local.output.name)} · {local.name}"
         shapes = f"{times(1, n)} = {times(1, m)} · {times(m, n)}"
-        before = ""
-        if move.before is not None and move.value.size == 1:
-            before = f"{figure(move.before.item())} + {figure(move.contribution.item())} = ".replace("+ -", "- ")
-        return step, Numbers(move.total, before), shapes, memory(move.held)
+        work = f"{factor_text(move.factors[0].reshape(-1))} · {factor_text(local)} = "
+        if move.before is not None:
+            work = f"{factor_text(move.before.reshape(-1))} + {work}"
+        return step, Numbers(move.total, work=work), shapes, memory(move.held)
 
     def forward(self) -> Iterator[Block]:
         yield self.heading("forward")
@@ -215,7 +235,7 @@ class Report:
         yield Paragraph(self.say("dot", v=dot(target.name), plain=target.name))
         if total > 1:
             yield Heading(self.say("pass", k=1, n=total, seed=self.seed_text(first)), 3)
-        yield self.sweep_table(self.shortened([self.forward_row(move) for move in first.moves]), "held")
+        yield self.sweep_table(first.moves, self.forward_row, "held")
         if len(self.found.passes) > 1:
             yield Paragraph(self.say("other-passes"))
             yield self.other_passes()
@@ -227,24 +247,30 @@ class Report:
             yield Paragraph(self.say("passes-forward", n=total) + self.space + self.say("held-forward"))
 
     def seed_text(self, one: Pass) -> str:
-        return f"{dot(one.x.name)} = {Numbers(one.moves[0].total).fit(40)}"
+        return f"{dot(one.x.name)} = {Numbers(column(one.moves[0].total)).fit(40)}"
 
-    def forward_row(self, move: Move) -> tuple[Cell, ...]:
+    def forward_row(self, move: Move) -> Row:
         target = dot(move.value.name)
         if not move.by:
             shape = times(move.value.size, 1)
-            return f"{target} = {self.say('seed')}", Numbers(move.total), shape, memory(move.held)
+            return f"{target} = {self.say('seed')}", Numbers(column(move.total)), shape, memory(move.held)
         terms = " + ".join(f"{local.name} · {dot(local.operand.name)}" for local in move.by)
         m, n = move.by[0].shape
         shapes = f"{times(m, 1)} = {times(m, n)} · {times(n, 1)}" + (" + …" if len(move.by) > 1 else "")
-        return f"{target} = {terms}", Numbers(move.total), shapes, memory(move.held)
+        products = [
+            f"{factor_text(local)} · {factor_text(t.reshape(-1, 1))}" for local, t in zip(move.by, move.factors)
+        ]
+        work = " + ".join(products) + " = "
+        return f"{target} = {terms}", Numbers(column(move.total), work=work), shapes, memory(move.held)
 
     def other_passes(self) -> Table:
-        rows: list[tuple[Cell, ...]] = []
+        rows: list[Row] = []
         rest = self.found.passes[1:]
         for number, one in enumerate(rest[:MOST_RESULTS], 2):
             tangent = one.tangent(self.result)
-            shown = Numbers(np.zeros(self.result.shape or ()) if tangent is None else tangent, f"{dot(self.result.name)} = ")
+            if tangent is None:
+                tangent = np.zeros(self.result.shape or ())
+            shown = Numbers(column(tangent), f"{dot(self.result.name)} = ")
             rows.append((str(number), self.seed_text(one), shown))
         if len(rest) > MOST_RESULTS:
             rows.append(("…", self.say("more-rows", n=len(rest) - MOST_RESULTS), ""))
@@ -254,23 +280,20 @@ class Report:
 
     def gradients(self) -> Iterator[Block]:
         yield self.heading("gradients")
-        rows: list[tuple[Cell, ...]] = []
+        rows: list[Row] = []
         notes: list[str] = []
-        for x in self.found.wrt:
+        shown, gap = middle_left_out(self.found.wrt)
+        for x in shown:
             checked = self.found.checks.get(x)
-            numeric: Cell = "–" if checked is None else Numbers(compared(checked, x))
-            error = "–" if checked is None or checked.agrees is None else f"{checked.error:.0e} {'✓' if checked.agrees else '✗'}"
-            rows.append((self.derivative(x), Numbers(self.found.gradients[x]), numeric, error))
+            numeric = compared(checked, x)
+            rows.append((self.derivative(x), Numbers(self.found.gradients[x]), numeric, verdict(checked)))
             notes += self.notes(x, checked)
-        head = (self.derivative_head(), self.say("gradient"), self.say("numeric"), self.say("error"))
-        yield Table(head, tuple(self.shortened(rows)), "lllr")
+        head = (self.say("derivative"), self.say("gradient"), self.say("numeric"), self.say("error"))
+        yield self.table(head, rows, gap, "lllr")
         for note in dict.fromkeys(notes):
             yield Paragraph(note)
         if self.found.checks:
             yield Paragraph(self.say("check", h=STEP))
-
-    def derivative_head(self) -> str:
-        return self.say("derivative")
 
     def notes(self, x: Value, checked: Check | None) -> list[str]:
         name = self.derivative(x)
@@ -289,44 +312,91 @@ class Report:
         return notes
 
 
-def compared(checked: Check, x: Value) -> np.ndarray:
-    """The numeric gradient in the shape of the input, or the entries that were checked."""
-    whole = len(checked.entries) == x.size
-    return checked.numeric.reshape(x.shape or ()) if whole else checked.numeric
+def verdict(checked: Check | None) -> str:
+    """The relative error, and whether the two agree."""
+    if checked is None or checked.agrees is None:
+        return "–"
+    error = f"{checked.error:.0e}" if checked.error else "0"
+    return f"{error} {'✓' if checked.agrees else '✗'}"
+
+
+def compared(checked: Check | None, x: Value) -> Cell:
+    """The numeric gradient, or how many of its entries were computed."""
+    if checked is None:
+        return "–"
+    if len(checked.entries) < x.size:
+        return f"({len(checked.entries)}/{x.size})"
+    return Numbers(checked.numeric.reshape(x.shape or ()))
+
+
+def cut(text: str, width: int) -> str:
+    """``text`` without its middle, if it is wider than ``width``."""
+    if columns(text) <= width:
+        return text
+    half = width // 2 if text.isascii() else width // 4
+    return f"{text[:half]} … {text[-half:]}"
+
+
+def column(tangent: np.ndarray) -> np.ndarray:
+    """A vector as a column, to be written ``[1; 2]``; anything else as it is."""
+    return tangent.reshape(-1, 1) if tangent.ndim == 1 else tangent
+
+
+def many(n: int) -> str:
+    """A number that may be astronomical."""
+    return str(n) if n < 10**9 else f"10^{int(n.bit_length() * 0.30103)}"
+
+
+def factor_text(factor: Local | np.ndarray) -> str:
+    """A local derivative or an array as a factor of a product; columns are written ``[1; 2]``."""
+    if isinstance(factor, Local):
+        cell = number_cell(factor, "")
+        if cell is None:
+            return factor.name
+        text = cell.fit(30)
+    else:
+        text = figures(factor.reshape(()) if factor.size == 1 else factor, 30)
+    return f"({text})" if text.startswith("-") else text
+
+
+def number_cell(local: Local, before: str) -> Numbers | None:
+    """The numbers of a local derivative behind ``before``, None if they are many."""
+    d, j = local.diagonal, local.jacobian
+    if d is not None:
+        if not d.size or (d != d[0]).any():
+            return Numbers(d, f"{before}diag", round=True)
+        factor = {"1": "", "-1": "-"}.get(figure(d[0]), f"{figure(d[0])}·")
+        return Numbers(None, f"{before}{factor}I")
+    if j is None:
+        return None
+    return Numbers(j.reshape(()) if j.size == 1 else j, before)
 
 
 def local_cell(local: Local, width: int) -> Cell:
     """A local derivative as its name, its formula and its numbers."""
-    before = f"{padded(local.name, width)} = "
-    if local.diagonal is not None:
-        return diagonal_cell(local, before)
+    name = f"{padded(local.name, width)} = "
     text = local.formula
-    scalars = local.shape == (1, 1) and not local.output.shape and not local.operand.shape
-    if is_elementwise_broadcast(local):
+    if local.diagonal is not None:
+        by_itself = local.output.name in text or local.operand.name in text
+        if text:
+            text = f"diag({text})" if by_itself or not uniform(local.diagonal) else f"{atom(text)}·I"
+    elif is_stretched(local):
         text = ""
-    if local.jacobian is None:
-        return before + (text or "…")
-    numbers = local.jacobian.reshape(()) if scalars else local.jacobian
-    shown = Numbers(numbers).fit(60)
-    if not text or text == shown or text in ("1", "-1", "I"):
-        return before + "I" if text == "I" and not scalars else Numbers(numbers, before)
-    return Numbers(numbers, f"{before}{text} = ")
+    numbers = number_cell(local, "")
+    if numbers is None:
+        return name + (text or "…")
+    shown = numbers.fit(60)
+    if not text or text in (shown, "1", "-1", "1·I", "(-1)·I"):
+        return replace(numbers, before=name + numbers.before)
+    return replace(numbers, before=f"{name}{text} = {numbers.before}")
 
 
-def is_elementwise_broadcast(local: Local) -> bool:
+def uniform(d: np.ndarray) -> bool:
+    """Whether all numbers on a diagonal are the same."""
+    return bool((d == d[:1]).all())
+
+
+def is_stretched(local: Local) -> bool:
     """Whether the formula, meant for scalars, does not describe the Jacobian: some axis was stretched."""
-    p = local.step.node.form.primitive
-    return p.kind == "elementwise" and local.operand.shape not in ((), local.output.shape)
-
-
-def diagonal_cell(local: Local, before: str) -> Cell:
-    """The derivative of an elementwise function: what stands on the diagonal."""
-    assert local.diagonal is not None
-    text, d = local.formula, local.diagonal
-    if d.size and (d == d[0]).all() and local.output.name not in text and local.operand.name not in text:
-        number = figure(d[0])
-        factor = {"1": "", "-1": "-"}.get(number, f"{number}·")
-        start = "" if not text or text == number else f"{text}·I = "
-        return f"{before}{start}{factor}I"
-    start = f"diag({text}) = " if text else ""
-    return Numbers(d, f"{before}{start}diag", "")
+    elementwise = local.step.node.form.primitive.kind == ELEMENTWISE
+    return elementwise and local.operand.shape not in ((), local.output.shape)

@@ -50,12 +50,13 @@ class Local:
 class Move:
     """One line of a sweep: ``value`` gets the contribution of ``by`` (nothing: it is where the sweep begins).
 
-    ``before`` is what was there, ``total`` what is there now; ``held`` the bytes of memory after the step.
+    ``factors`` are what the local derivatives are multiplied with; ``before`` is what was there, ``total`` what
+    is there now; ``held`` the bytes of memory after the step.
     """
 
     value: Value
     by: tuple[Local, ...]
-    contribution: np.ndarray
+    factors: tuple[np.ndarray, ...]
     before: np.ndarray | None
     total: np.ndarray
     held: int
@@ -176,7 +177,7 @@ def reverse_sweep(trace: Trace, by_step: dict[Step, list[Local]], active: set[Va
     held = sum({key: n for blocks in saved.values() for key, n in blocks.items()}.values())
     seed = np.ones(trace.result.shape or (), dtype_of(trace.result))
     bars = {trace.result: seed}
-    yield Move(trace.result, (), seed, None, seed, held)
+    yield Move(trace.result, (), (), None, seed, held)
     for step in reversed(trace.steps):
         ready = {value: bars[value] for value in step.outputs if value in bars}
         held -= released(saved[step], holders)
@@ -191,7 +192,7 @@ def reverse_sweep(trace: Trace, by_step: dict[Step, list[Local]], active: set[Va
                     before = bars.get(local.operand)
                     part = parts[local.operand]
                     bars[local.operand] = part if before is None else before + part
-                    yield Move(local.operand, (local,), part, before, bars[local.operand], held)
+                    yield Move(local.operand, (local,), (ready[output],), before, bars[local.operand], held)
 
 
 def released(blocks: dict[int, int], holders: Counter[int]) -> int:
@@ -211,7 +212,7 @@ def forward_pass(trace: Trace, by_step: dict[Step, list[Local]], x: Value, k: in
     users = Counter(local.operand for locals_ in by_step.values() for local in locals_)
     seed = unit(x, k)
     dots = {x: seed}
-    yield Move(x, (), seed, None, seed, seed.nbytes)
+    yield Move(x, (), (), None, seed, seed.nbytes)
     for step in trace.steps:
         live = [local for local in by_step[step] if local.operand in dots]
         if not live:
@@ -223,7 +224,7 @@ def forward_pass(trace: Trace, by_step: dict[Step, list[Local]], x: Value, k: in
         held = sum(t.nbytes for value, t in dots.items() if users[value] or value is trace.result)
         for value in step.outputs:
             by = tuple(local for local in live if local.output is value)
-            yield Move(value, by, dots[value], None, dots[value], held)
+            yield Move(value, by, tuple(dots[local.operand] for local in by), None, dots[value], held)
 
 
 def push(step: Step, dots: dict[Value, np.ndarray]) -> list[np.ndarray]:

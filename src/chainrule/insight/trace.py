@@ -56,6 +56,10 @@ class Step:
         form = self.node.form
         return operation_text(form.primitive, [x.name for x in self.operands], form.params(self.node))
 
+    def text_of(self, output: Value) -> str:
+        """The operation that gave ``output``, which may be one of several results: ``sort(x, dim=0)[0]``."""
+        return f"{self.text}[{output.edge.index}]" if type(output.edge) is Port else self.text
+
 
 @dataclass(eq=False)
 class Trace:
@@ -191,7 +195,10 @@ class Builder:
 
     def leaf_names(self, leaves: list[Tensor]) -> dict[Tensor, str]:
         """A name for each leaf: the caller's, else x1, x2 and so on (x alone, if there is one)."""
-        names = {leaf: self.known.leaves[leaf] for leaf in leaves if leaf in self.known.leaves}
+        names: dict[Tensor, str] = {}
+        for leaf in leaves:
+            if leaf in self.known.leaves:
+                names[leaf] = unused(self.known.leaves[leaf], {*names.values(), self.result})
         nameless = [leaf for leaf in leaves if leaf not in names]
         for number, leaf in enumerate(nameless, 1):
             names[leaf] = unused("x" if len(nameless) == 1 else f"x{number}", {*names.values(), self.result})

@@ -25,8 +25,8 @@ def language(wanted: str | None = None) -> str:
 def say(lang: str, key: str, **fields: Any) -> str:
     """The sentence ``key`` in ``lang``, with its fields filled in.
 
-    >>> say("en", "passes-forward", n=3)
-    'One pass gives the derivatives by one input number: 3 numbers take 3 passes. Backwards, one would do.'
+    >>> say("en", "one-step")
+    '(one step)'
     """
     return TEXTS[key][LANGUAGES.index(lang)].format(**fields)
 
@@ -49,8 +49,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "jacobian": ("Jacobian", "雅可比"),
     "step": ("step", "步骤"),
     "product": ("shapes", "形状"),
-    "saved": ("still saved", "仍保存"),
-    "held": ("held", "占用"),
+    "saved": (
+        "saved",
+        "保存的内存",
+    ),
+    "held": (
+        "tangents",
+        "切向量内存",
+    ),
     "seed": ("seed", "种子"),
     "gradient": ("gradient", "梯度"),
     "numeric": ("numeric", "数值微分"),
@@ -69,12 +75,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "向量一律看作列向量，矩阵按行展开成列向量；由 n 个数得到 m 个数，雅可比矩阵就是 m×n。",
     ),
     "sum-of-entries": (
-        "{y} has {n} entries, so the seed {seed} is all ones: what follows is the gradient of their sum.",
-        "{y} 有 {n} 个分量，因此种子 {seed} 取全 1：以下求的是各分量之和的梯度。",
-    ),
-    "seed-shape": (
-        "{seed} is the row of ones (1×{n}) that sums the entries of {y}.",
-        "{seed} 是对 {y} 各分量求和的全 1 行向量（1×{n}）。",
+        "{y} has {n} entries, so the seed {seed} is all ones (a row, 1×{n}): what follows is the gradient of their sum.",
+        "{y} 有 {n} 个分量，因此种子 {seed} 取全 1 的行向量（1×{n}）：以下求的是各分量之和的梯度。",
     ),
     "chain-reverse": (
         "Reverse accumulation multiplies from the left, beginning at the result.",
@@ -84,20 +86,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Forward accumulation multiplies from the right, beginning at the input.",
         "正向累积：从输入一端开始，自右向左乘。",
     ),
-    "paths": ("{more} further paths", "另有 {more} 条路径"),
+    "paths": ("further paths: {more}", "另有 {more} 条路径"),
     "bar": (
-        "{v} stands for ∂{y}/∂{plain}. Begin with {seed} and walk back from {y}; where paths meet, add.",
-        "{v} 表示 ∂{y}/∂{plain}。由 {seed} 出发，从 {y} 沿计算图往回走；路径汇合处相加。",
+        "{v} stands for ∂{y}/∂{plain}. Begin with {seed} and walk back from {y}{meet}.",
+        "{v} 表示 ∂{y}/∂{plain}。由 {seed} 出发，从 {y} 沿计算图往回走{meet}。",
     ),
     "bar-sum": (
-        "{v} is the derivative of the sum of {y} by {plain}. Begin with {seed} and walk back from {y}; "
-        "where paths meet, add.",
-        "{v} 表示 {y} 各分量之和对 {plain} 的导数。由 {seed} 出发，从 {y} 沿计算图往回走；路径汇合处相加。",
+        "{v} is the derivative of the sum of {y} by {plain}. Begin with {seed} and walk back from {y}{meet}.",
+        "{v} 表示 {y} 各分量之和对 {plain} 的导数。由 {seed} 出发，从 {y} 沿计算图往回走{meet}。",
     ),
+    "meet": ("; where paths meet, add", "，路径汇合处相加"),
+    "one-step": ("(one step)", "（一步即得）"),
     "dot": (
-        "{v} is how fast {plain} changes as the chosen input number grows. Its own tangent is 1, "
-        "those of the other inputs are 0.",
-        "{v} 表示选定的输入分量变化时 {plain} 的变化率。该分量的切向量取 1，其余输入取 0。",
+        "{v} is the derivative of {plain} with respect to one chosen input number, whose own derivative is 1; that of every other input is 0.",
+        "{v} 表示 {plain} 对选定的一个输入分量的导数：该分量自身的导数取 1，其余输入取 0。",
     ),
     "pass": ("Pass {k} of {n}: {seed}", "第 {k} 遍（共 {n} 遍）：{seed}"),
     "other-passes": ("The other passes take the same steps:", "其余各遍步骤相同："),
@@ -107,7 +109,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "pass-result": ("result", "结果"),
     "passes-reverse": (
-        "One pass back gives all {n} partial derivatives; forward accumulation would take {n} passes.",
+        "One pass back gives the {n} partial derivatives; forward accumulation would take {n} passes.",
         "往回走一遍就得到全部 {n} 个偏导数；正向累积则要走 {n} 遍。",
     ),
     "passes-reverse-1": (
@@ -119,21 +121,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "代价是内存：前向计算时保存的值要一直留到用完为止。",
     ),
     "passes-forward": (
-        "One pass gives the derivatives by one input number: {n} numbers take {n} passes. Backwards, one would do.",
+        "One pass gives the derivative with respect to one input number: {n} numbers take {n} passes. Backwards, one would do.",
         "走一遍只得到对一个输入分量的导数：{n} 个分量要走 {n} 遍，而反向累积只要一遍。",
     ),
     "passes-forward-1": (
-        "One pass, since there is one input number; only the current tangents are held.",
-        "只有一个输入分量，走一遍即可；内存中只留当前的切向量。",
+        "There is one input number, so one pass will do; only the current tangents are held.",
+        "只有一个输入分量，走一遍即可；内存中只留当前的导数（切向量）。",
     ),
     "held-forward": (
-        "In return nothing is saved: only the current tangents are held.",
-        "好处是什么也不必保存：内存中只留当前的切向量。",
+        "In return no value has to be saved for later: only the current tangents are held.",
+        "好处是不必保存中间值：内存中只留当前的导数（切向量）。",
     ),
     "check": (
-        "Numeric: central differences (f(x+h) - f(x-h)) / 2h in float64, h = {h:.2g}·max(1, |x|), "
-        "smaller where needed.",
-        "数值微分：中心差分 (f(x+h) - f(x-h)) / 2h，float64，h = {h:.2g}·max(1, |x|)，必要时更小。",
+        "Numeric: central differences (f(x+h) - f(x-h)) / 2h in float64, h ≈ {h:.1e}·max(1, |x|).",
+        "数值微分：中心差分 (f(x+h) - f(x-h)) / 2h，用 float64 计算，h ≈ {h:.1e}·max(1, |x|)。",
     ),
     "sampled": (
         "{name}: {n} of {all} entries checked.",

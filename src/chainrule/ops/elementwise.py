@@ -25,6 +25,22 @@ elementwise(np.subtract, lambda g: g, lambda g: -g, integers="keep", torch="sub 
             node=lambda scalars: "RsubBackward1" if scalars == (0,) else "SubBackward0")  # fmt: skip
 elementwise(np.multiply, lambda y: y, lambda x: x, integers="keep", torch="mul multiply")
 elementwise(np.divide, lambda g, y: g / y, lambda g, y, out: -g * out / y, torch="div divide true_divide")
+
+
+@function
+def add_scaled(x: Any, y: Any, *, alpha: float) -> Any:
+    """``x + alpha y``."""
+    return x + alpha * y
+
+
+@function
+def sub_scaled(x: Any, y: Any, *, alpha: float) -> Any:
+    """``x - alpha y``."""
+    return x - alpha * y
+
+
+elementwise(add_scaled, lambda g: g, lambda g, *, alpha: g * alpha, integers="keep", node="AddBackward0", torch="")
+elementwise(sub_scaled, lambda g: g, lambda g, *, alpha: g * -alpha, integers="keep", node="SubBackward0", torch="")
 elementwise(np.negative, lambda g: -g, integers="keep", torch="neg negative")
 elementwise(np.positive, lambda g: g, integers="keep", node="AliasBackward0")
 elementwise(np.remainder, lambda g: g, lambda g, x, y: -g * np.floor_divide(x, y), integers="keep",
@@ -188,15 +204,62 @@ elementwise(
     lambda g, x, y, z: np.where(_below(x, y) & ~np.asarray(_below(z, y) if z is not None else False), g, 0.0),
     lambda g, x, y, z: np.where((x > z) | (_below(z, y)), g, 0.0),
     raw=_clip, integers="keep", torch="clamp clip", kinks="1 for x at a bound",
-    node=lambda operands: "ClampBackward0" if any(getattr(b, "shape", None) for b in operands[1:]) else "ClampBackward1",
+    node=lambda scalars: "ClampBackward1" if {1, 2} <= {*scalars} else "ClampBackward0",
 )  # fmt: skip
+
+
+@function
+def masked_fill(x: Any, y: Any, z: Any) -> Any:
+    """``z`` where the mask ``y``, else ``x``."""
+    return np.where(y, z, x)
+
+
+elementwise(masked_fill, lambda g, y: np.where(y, 0.0, g), None, lambda g, y: np.where(y, g, 0.0), integers="keep",
+            node=lambda scalars: "MaskedFillBackward0" if 2 in scalars else "MaskedFillBackward1")  # fmt: skip
+
+
+# Overwriting: what `zero_`, `fill_` and `copy_` leave of a tensor's history
+
+
+@function
+def zero(x: Any) -> Any:
+    """Zeros shaped like ``x``."""
+    return np.zeros_like(x)
+
+
+@function
+def fill(x: Any, y: Any) -> Any:
+    """``y`` in every element of ``x``."""
+    return np.broadcast_to(y, x.shape).copy()
+
+
+@function
+def overwrite(x: Any, y: Any) -> Any:
+    """``y``, broadcast to the shape of ``x``."""
+    return np.broadcast_to(y, x.shape).copy()
+
+
+zero_derivative(zero, integers="keep", torch="")
+elementwise(fill, lambda g: np.zeros_like(g), lambda g: g, integers="keep",
+            node=lambda scalars: "FillBackward2" if scalars else "FillBackward3", torch="")  # fmt: skip
+elementwise(overwrite, lambda g: np.zeros_like(g), lambda g: g, integers="keep", torch="", node="CopyBackwards")
 
 # Rounding and steps: recorded, with derivative 0
 
 zero_derivative(np.floor, np.ceil, np.trunc, integers="keep")
 zero_derivative(np.rint, integers="keep", torch="rint", node="RoundBackward0")
-zero_derivative(np.round, integers="keep", torch="round", arity=1, params={"decimals": 0})
+zero_derivative(np.round, integers="keep", torch="round", arity=1, params={"decimals": 0},
+                node=lambda decimals: "RoundBackward1" if decimals else "RoundBackward0")  # fmt: skip
 zero_derivative(np.floor_divide, integers="keep", node="torch::autograd::NotImplemented")
+
+
+@function
+def div_rounded(x: Any, y: Any, *, rounding_mode: str) -> Any:
+    """The quotient rounded down ("floor") or towards zero ("trunc")."""
+    return np.floor_divide(x, y) if rounding_mode == "floor" else np.trunc(np.divide(x, y)).astype(x.dtype)
+
+
+zero_derivative(div_rounded, integers="keep", arity=2, node="DivBackward2", torch="")
 
 
 @function
@@ -213,6 +276,8 @@ elementwise(frac, lambda g: g)
 @function
 def sigmoid(x: Any) -> Any:
     """``1 / (1 + exp(-x))``, without overflow."""
+    if x.dtype.kind == "c":
+        return 1 / (1 + np.exp(-x))
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, e) / (1 + e)
 

@@ -44,7 +44,7 @@ def filled(key: Any, arrays: tuple[Any, ...]) -> Any:
     return tuple(next(rest) if part is HOLE else part for part in key)
 
 
-def _last_step(key: Any, operands: Any) -> str:
+def _last_step(key: Any) -> str:
     """torch takes a key apart into one node per part and shows the last."""
     parts = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
     moved = [part for part in parts if part != slice(None)] if len(parts) > 1 else parts
@@ -99,13 +99,13 @@ def _take(x: Any, indices: tuple[Any, ...], key: Any) -> Any:
 
 
 linear(getitem, lambda g, x, *, key: place(g, shape=x.shape, key=key), moves="view",
-       node=lambda key, operands: _last_step(key, operands))  # fmt: skip
-linear(place, lambda g, x, *, shape, key: getitem(g, key=key), moves="copy")
+       node=lambda key: _last_step(key), torch="")  # fmt: skip
+linear(place, lambda g, x, *, shape, key: getitem(g, key=key), moves="copy", torch="")
 linear(take_items, lambda g, i, *xs, key: place_items(g, *xs[1:], shape=xs[0].shape, key=key) if i == 0 else None,
-       promoted=0, node="IndexBackward0")  # fmt: skip
-linear(place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=0)
+       promoted=1, node="IndexBackward0", torch="")  # fmt: skip
+linear(place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=1, torch="")
 linear(setitem, lambda g, i, *xs, key: setitem(g, 0.0, *xs[2:], key=key) if i == 0 else _take(g, xs[2:], key),
-       promoted=2, node=lambda key: "CopySlices" if HOLE not in _parts(key) else "IndexPutBackward0")  # fmt: skip
+       promoted=2, node=lambda key: "CopySlices" if HOLE not in _parts(key) else "IndexPutBackward0", torch="")  # fmt: skip
 
 
 def _parts(key: Any) -> tuple[Any, ...]:
@@ -172,7 +172,7 @@ def _within(g: Any, z: Any, index: Any) -> Any:
 
 
 linear(gather, lambda g, x, y, *, axis: place_along(g, y, shape=x.shape, axis=axis))
-linear(place_along, lambda g, x, y, *, shape, axis: _within(gather(g, y, axis=axis), x, y))
+linear(place_along, lambda g, x, y, *, shape, axis: _within(gather(g, y, axis=axis), x, y), torch="")
 linear(scatter_add, lambda g, x, *, axis: g, None, lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))
 linear(scatter, lambda g, x, y, *, axis: scatter(g, y, np.zeros_like(gather(g, y, axis=axis)), axis=axis), None,
        lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))  # fmt: skip

@@ -42,6 +42,15 @@ multilinear(mv, lambda g, y: np.reshape(g, (-1, 1)) * y, lambda g, x: np.matmul(
 multilinear(mm, lambda g, y: np.dot(g, mT(y)), lambda g, x: np.dot(mT(x), g), raw=np.dot)
 
 
+@function
+def addmm(x: Any, y: Any, z: Any) -> Any:
+    """``x + y @ z``."""
+    return x + np.dot(y, z)
+
+
+general(addmm, lambda g, x: g, lambda g, z: np.dot(g, mT(z)), lambda g, y: np.dot(mT(y), g), holomorphic=True)
+
+
 def _as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """``g`` and the shapes of the operands of a matmul, vectors having become matrices."""
     row, column = len(x.shape) == 1, len(y.shape) == 1
@@ -254,7 +263,7 @@ general(inv, lambda g, out: -np.matmul(mT(out), np.matmul(g, mT(out))), node="Li
         integers="float", holomorphic=True)  # fmt: skip
 general(det, lambda g, x: np.reshape(g, (*g.shape, 1, 1)) * cofactor(x), node="LinalgDetBackward0",
         integers="float", holomorphic=True)  # fmt: skip
-general(cofactor, lambda g, x, out: _cofactor_pullback(g, x, out), holomorphic=True)
+general(cofactor, lambda g, x, out: _cofactor_pullback(g, x, out), holomorphic=True, torch="")
 general(solve, lambda g, x, y, out: _solve_x(g, x, y, out), lambda g, x, y: solve(mT(x), g), node="LinalgSolveExBackward0",
         integers="float", holomorphic=True)  # fmt: skip
 

@@ -104,7 +104,7 @@ def _chosen(g: Any, x: Any, indices: Any, axis: int, keepdims: bool) -> Any:
 
 
 for _fun, _name in ((max_with_index, "Max"), (min_with_index, "Min")):
-    general(_fun, lambda g, x, out, *, axis, keepdims=False: _chosen(g[0], x, out[1], axis, keepdims), outputs=2,
+    general(_fun, lambda g, x, out, *, axis, keepdims=False: _chosen(g[0], x, out[1], axis, keepdims), outputs=2, torch="",
             node=f"{_name}Backward0", kinks="all to the first of several equal")  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def sort_with_index(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
 
 
 general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False: place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2,
-        torch="sort", kinks="equal elements keep their order")  # fmt: skip
+        torch="", kinks="equal elements keep their order")  # fmt: skip
 
 
 @derived(np.sort)
@@ -194,7 +194,7 @@ def norm_pullback(g: Any, x: Any, out: Any, ord: float, axis: Any, keepdims: boo
 
 
 general(vector_norm, lambda g, x, out, *, ord=2, axis=None, keepdims=False: norm_pullback(g, x, out, ord, axis, keepdims),
-        node="LinalgVectorNormBackward0", integers="float", kinks="0 at the origin")  # fmt: skip
+        node="LinalgVectorNormBackward0", integers="float", kinks="0 at the origin", torch="")  # fmt: skip
 
 
 @derived(np.linalg.norm)

@@ -143,7 +143,7 @@ def _unpadded(g: Any, x: Any, width: Any) -> Any:
 
 
 linear(pad, lambda g, x, *, width, value=0: _unpadded(g, x, width), jvp=lambda t, *, width, value=0: pad(t, width=width),
-       node="ConstantPadNdBackward0")  # fmt: skip
+       node="ConstantPadNdBackward0", torch="")  # fmt: skip
 
 
 @derived(np.pad)
@@ -196,7 +196,7 @@ def place_diagonal(x: Any, *, shape: Any, offset: int = 0, axis1: int = 0, axis2
 
 
 linear(place_diagonal, lambda g, x, *, shape, offset=0, axis1=0, axis2=1: np.diagonal(g, offset, axis1, axis2),
-       torch="diag_embed")  # fmt: skip
+       torch="")  # fmt: skip
 
 
 @function

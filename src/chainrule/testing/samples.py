@@ -80,12 +80,14 @@ DOMAINS: dict[Any, list[tuple[float, float]]] = {  # where -2 to 2 for every ope
     elementwise.relu: [(0.2, 2)], elementwise.leaky_relu: [(-2, -0.2)], elementwise.elu: [(-2, -0.2)],
     elementwise.frac: [(1.1, 1.9)], special.erfinv: [(-0.8, 0.8)], np.floor: [(1.1, 1.9)], np.ceil: [(1.1, 1.9)],
     np.trunc: [(1.1, 1.9)], np.rint: [(1.1, 1.4)], np.round: [(1.1, 1.4)], np.sign: [(0.2, 2)],
-    np.floor_divide: [(3.1, 3.2), (0.56, 0.58)],
+    np.floor_divide: [(3.1, 3.2), (0.56, 0.58)], elementwise.div_rounded: [(3.1, 3.2), (0.56, 0.58)],
 }  # fmt: skip
 
 MORE_PARAMS: dict[Any, list[dict[str, Any]]] = {
     elementwise.softplus: [{"beta": 2.0, "threshold": 1.0}], elementwise.leaky_relu: [{"negative_slope": 0.3}],
-    elementwise.elu: [{"alpha": 0.7}], special.gelu: [{"approximate": "tanh"}], np.round: [{"decimals": 1}],
+    elementwise.elu: [{"alpha": 0.7}], elementwise.add_scaled: [{"alpha": 2.0}], elementwise.sub_scaled: [{"alpha": 2.0}],
+    elementwise.div_rounded: [{"rounding_mode": "floor"}, {"rounding_mode": "trunc"}],
+    special.gelu: [{"approximate": "tanh"}], np.round: [{"decimals": 1}],
 }  # fmt: skip
 
 
@@ -97,11 +99,13 @@ def elementwise_samples(p: Primitive) -> Iterator[Sample]:
     def operand(i: int, *shape: int) -> np.ndarray:
         return make(*shape, low=domains[i][0], high=domains[i][1])
 
-    for params in ({}, *MORE_PARAMS.get(p.fun, [])):
+    every = [{}, *MORE_PARAMS.get(p.fun, [])]
+    every = every if ... not in p.params.values() else every[1:]
+    for params in every:
         for shapes in SHAPES[p.arity]:
             yield Sample(tuple(operand(i, *shape) for i, shape in enumerate(shapes)), params)
     strided = [operand(i, 3, 8)[::-1, ::2] for i in range(p.arity)]
-    yield Sample(tuple(strided), {})
+    yield Sample(tuple(strided), every[0])
 
 
 AXES = (
@@ -309,6 +313,12 @@ def _spreads(make: Maker) -> Iterator[Sample]:
         yield Sample((make(2, 3, 2),), dict(params))
 
 
+def _fills(make: Maker) -> Iterator[Sample]:
+    yield Sample((make(2, 3), make()), {})
+    yield Sample((make(2, 3), make(3)), {})
+    yield Sample((make(0, 3), make(3)), {})
+
+
 SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     np.where: lambda m: _choose(m, "where"), np.clip: _clip,
     np.conjugate: lambda m: _one(m(2, 3)), np.real: lambda m: _one(m(2, 3)), np.imag: lambda m: _one(m(2, 3) + 1j * m(2, 3)),
@@ -347,6 +357,8 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     indexing.setitem: _setitem, indexing.gather: lambda m: _gather(m, False), indexing.place_along: _place_along,
     indexing.scatter_add: lambda m: _gather(m, True), indexing.scatter: _scatter, np.take: _take,
     indexing.index_add: lambda m: _each((m(4, 3), np.array([0, 2, 2]), m(3, 3)), {"axis": 0}, {"axis": 0, "alpha": -2.0}),
+    elementwise.masked_fill: lambda m: _one(m(2, 3), m(2, 3) > 0, m()), elementwise.fill: _fills,
+    elementwise.overwrite: _fills, linalg.addmm: lambda m: _one(m(4), m(2, 3), m(3, 4)),
     linalg.dot: lambda m: _one(m(3), m(3)), linalg.mv: lambda m: _one(m(2, 3), m(3)), linalg.mm: lambda m: _one(m(2, 3), m(3, 4)),
     np.matmul: _matmul, linalg.einsum: _einsum, linalg.solve: _solve,
     linalg.inv: lambda m: _many(((_matrix(m),), {}), ((_matrix(m, 2, 3),), {})),
