@@ -32,7 +32,7 @@ ROWS = {
     "eager": 3, "graph": 3,
     "testing": 4, "transforms": 4, "codegen": 4,
     "insight": FACE, "io": FACE,
-    "chainrule": TOP, "cli": TOP, "__main__": TOP,
+    "chainrule": TOP, "cli": TOP, "__main__": TOP, "demo": TOP,
 }
 
 REQUIRED = {"numpy", "ml_dtypes"}

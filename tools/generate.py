@@ -13,7 +13,8 @@ import chainrule
 from chainrule.core.primitive import NON_DIFFERENTIABLE, TABLE, Primitive
 from chainrule.core.spec import DTYPES
 from chainrule.eager import functions
-from chainrule.eager.namespace import ALIASES, CASTS, INPLACE, INPLACE_BY_FUNCTION, TABLE_NAMES, public_names
+from chainrule.eager.mutating import BY_FUNCTION
+from chainrule.eager.namespace import ALIASES, CASTS, TABLE_NAMES, public_names
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
 
@@ -75,6 +76,8 @@ def functions_stub() -> str:
     lines.append(reexported(imports))
     lines.append("from chainrule.core.spec import DType\n\n__version__: str")
     lines += [f"{name}: DType" for name in ("half", "float", "double", "cfloat", "cdouble", "short", "int", "long")]
+    lines.append("from chainrule import linalg as linalg, nn as nn")
+    lines.append("from chainrule.insight.draw import draw as draw\nfrom chainrule.insight.explain import explain as explain")
     lines += ["strided: str", "pi: builtins.float", "inf: builtins.float", "nan: builtins.float", "e: builtins.float\n"]
     for name in public_names():
         fun = getattr(chainrule, name)
@@ -164,7 +167,8 @@ def members() -> list[str]:
         elif inspect.isfunction(value) and (not name.startswith("_") or name in RETURNS or is_operator(name)):
             fun = implementation(name, value)
             returns = RETURNS.get(name) or result_of(fun)
-            lines.append(f"    def {name}({method_signature(name, fun)}) -> {returns}: ...")
+            mark = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+            lines.append(f"    def {name}({method_signature(name, fun)}) -> {returns}: ...{mark}")
     return lines
 
 
@@ -187,7 +191,7 @@ def implementation(name: str, value: Any) -> Any:
 def method_signature(name: str, fun: Any) -> str:
     if is_operator(name):
         return "self" if name in UNARY else "self, other: Any"
-    if name.rstrip("_") in {*INPLACE, *INPLACE_BY_FUNCTION, "div"} and name.endswith("_"):
+    if name.rstrip("_") in {*BY_FUNCTION, "add", "sub", "mul", "div"} and name.endswith("_"):
         return "self, *args: Any, **kwargs: Any"
     if name in CASTS or name == "cpu":
         return "self"

@@ -5,48 +5,122 @@
 
 from __future__ import annotations
 
+import importlib as _importlib
 from typing import Any
 
-from chainrule import autograd
+from chainrule import autograd, cuda
 from chainrule.core.spec import (
-    DType as dtype, bfloat16, bool_ as bool, complex64, complex128, float16, float32, float64, int8, int16, int32, int64,
-    uint8, uint16, uint32, uint64,
+    DType as dtype,
 )  # fmt: skip
+from chainrule.core.spec import (
+    bfloat16,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from chainrule.core.spec import (
+    bool_ as bool,
+)
 from chainrule.core.spec import default_float as get_default_dtype
 from chainrule.core.spec import set_default_float as set_default_dtype
 from chainrule.eager import namespace as _namespace
 from chainrule.eager.creation import (
-    arange, as_tensor, asarray, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace, ones, ones_like, rand,
-    rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
+    arange,
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    logspace,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    tensor,
+    zeros,
+    zeros_like,
 )  # fmt: skip
-from chainrule.eager.generator import Generator, default_generator, manual_seed
+from chainrule.eager.dtypes import (
+    can_cast,
+    finfo,
+    iinfo,
+    is_complex,
+    is_floating_point,
+    is_inference,
+    is_signed,
+    promote_types,
+    scalar_tensor,
+)  # fmt: skip
+from chainrule.eager.dtypes import (
+    complex_ as complex,
+)
+from chainrule.eager.generator import Generator, default_generator, initial_seed, manual_seed, seed
+from chainrule.eager.layout import STRIDED as strided
+from chainrule.eager.layout import Device as device
+from chainrule.eager.layout import Layout as layout
+from chainrule.eager.layout import Size
 from chainrule.eager.modes import (
-    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
 )  # fmt: skip
 from chainrule.eager.printing import get_printoptions, set_printoptions
-from chainrule.eager.tensor import Device as device
-from chainrule.eager.tensor import Size, Tensor
+from chainrule.eager.tensor import Tensor
 from chainrule.transforms.reverse import grad, value_and_grad
 
 __version__ = "0.1.0"
 half = float16
-float = float32  # noqa: A001
+float = float32
 double = float64
 cfloat = complex64
 cdouble = complex128
 short = int16
-int = int32  # noqa: A001
+int = int32
 long = int64
-strided = "torch.strided"
 pi = 3.141592653589793
 inf = 1e400
 nan = inf - inf
 e = 2.718281828459045
 
 
+_SUBMODULES = ("insight", "linalg", "nn")
+_INSIGHT = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
+
+
 def __getattr__(name: str) -> Any:
-    found = _namespace.function_named(name)
+    """What is only made, or imported, when first asked for: importing chainrule stays a matter of milliseconds."""
+    if name in _SUBMODULES:
+        return _importlib.import_module(f"chainrule.{name}")
+    if name in _INSIGHT:
+        found = getattr(_importlib.import_module(_INSIGHT[name]), name)
+    else:
+        found = _namespace.function_named(name)
     if found is None:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_namespace.public_names(), *_SUBMODULES, *_INSIGHT})

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn, TextIO
+from typing import Any, Final, NoReturn, TextIO
 
 import chainrule
 from chainrule.insight.evaluate import Evaluation
@@ -60,9 +60,10 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     explain.add_argument("expression", metavar="EXPR", nargs="*", help='such as "x**2 + sin(x)"; quote it')
-    explain.add_argument("--at", metavar="NAME=VALUE", action="append", default=[],
-                         help="a value: x=3, a vector: x=0,1,2 or a matrix: X=1,2;3,4 (repeat for each name)")  # fmt: skip
-    explain.add_argument("--wrt", metavar="NAME", action="append", default=[],
+    several: dict[str, Any] = {"action": "append", "default": []}
+    explain.add_argument("--at", metavar="NAME=VALUE", **several,
+                         help="a value: x=3, a vector: x=0,1,2 or a matrix: X=1,2;3,4 (one for each name)")  # fmt: skip
+    explain.add_argument("--wrt", metavar="NAME", **several,
                          help="differentiate with respect to this variable only (may be repeated)")  # fmt: skip
     explain.add_argument("--mode", choices=MODES, default="reverse", help="how to accumulate (default: reverse)")
     explain.add_argument("--lang", choices=LANGUAGES, help="language of the text (default: that of the environment)")

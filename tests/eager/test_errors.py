@@ -118,7 +118,6 @@ torch.ones(2)[torch.tensor([3])]
 torch.ones(2)[torch.tensor([-3])]
 torch.ones(2)[torch.tensor([0.5])]
 torch.ones(2)[torch.tensor([True, False, True])]
-torch.ones(2)[::-1]
 torch.tensor(1.)[0]
 torch.ones(3)[torch.tensor([0, 1]), torch.tensor([0])]
 torch.ones(2)[0] = torch.ones(3)

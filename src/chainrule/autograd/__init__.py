@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from chainrule.autograd import grad_mode
 from chainrule.eager import engine
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.tensor import Tensor
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = ["backward", "enable_grad", "grad", "grad_mode", "inference_mode", "no_grad", "set_grad_enabled"]
 
 
 def backward(

@@ -14,7 +14,13 @@ import numpy as np
 
 from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import (
-    COMPOSITE, ELEMENTWISE, LINEAR, MULTILINEAR, OPERANDS, ZERO_DERIVATIVE, Primitive,
+    COMPOSITE,
+    ELEMENTWISE,
+    LINEAR,
+    MULTILINEAR,
+    OPERANDS,
+    ZERO_DERIVATIVE,
+    Primitive,
 )  # fmt: skip
 from chainrule.core.spec import DType, Spec, of_numpy
 from chainrule.core.sweep import Node, Port, project, sweep
@@ -122,7 +128,7 @@ class Recorded(Box):
 
     def __init__(self, array: Any, level: int, edge: Any = None) -> None:
         self.array = array
-        self.level = level  # type: ignore[misc]
+        self.level = level
         self.edge = edge
         self.shape = array.shape
         self.dtype = dtype_of(array)

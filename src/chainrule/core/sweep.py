@@ -27,7 +27,18 @@ class Node:
     """
 
     __slots__ = (
-        "dtype", "edge_x", "edge_y", "form", "hooks", "out", "params", "seq", "shape", "x", "y", "__weakref__",
+        "__weakref__",
+        "dtype",
+        "edge_x",
+        "edge_y",
+        "form",
+        "hooks",
+        "out",
+        "params",
+        "seq",
+        "shape",
+        "x",
+        "y",
     )  # fmt: skip
 
     form: Any
@@ -92,9 +103,10 @@ LEADING = ((), (0,), (0, 1), (0, 1, 2))  # the axes in front, by their number
 def cast(g: Any, dtype: DType) -> Any:
     """``g`` in ``dtype``; the imaginary part is dropped where a real operand asks for it."""
     if isinstance(g, Box):
-        if g.dtype.is_complex and not dtype.is_complex:  # type: ignore[attr-defined]
-            g = np.real(g)
-        return g.cast(dtype)
+        part: Any = g
+        if part.dtype.is_complex and not dtype.is_complex:
+            part = np.real(part)
+        return part.cast(dtype)
     if g.dtype.kind == "c" and not dtype.is_complex:
         g = g.real
     return g.astype(dtype.numpy)

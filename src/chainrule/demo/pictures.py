@@ -66,11 +66,11 @@ def learning_curve(runs: Sequence[Sequence[Epoch]]) -> bytes:
         right.set_ylim(_lowest_accuracy(runs), 100.6)
         for axes, measure, unit in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
             axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
             parts = {part: [[unit * getattr(e, f"{part}_{measure}") for e in run] for run in runs] for part in COLOURS}
             ends = {part: _lines(axes, np.array(ys), COLOURS[part]) for part, ys in parts.items()}
             _label_ends(axes, len(runs[0]) - 1, ends)
-        many = "One seed." if len(runs) == 1 else f"{len(runs)} seeds are the thin lines, their mean is the thick one."
+        many = "One seed." if len(runs) == 1 else f"Thin lines are the {len(runs)} seeds, thick ones their mean."
         _heading(figure, "Learning to read handwritten digits", f"No test digit is ever trained on. {many}")
         return _png(figure)
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.core import spec
-from chainrule.core.box import derived
+from chainrule.core.box import NUMBERS
 from chainrule.core.spec import DType
+from chainrule.eager import numpy_creation  # noqa: F401  (declares NumPy's names)
+from chainrule.eager.copying import of_class
+from chainrule.eager.data import array_of, is_sequence
 from chainrule.eager.generator import Generator, default_generator
-from chainrule.eager.tensor import Device, Parameter, Size, Tensor, wrap
+from chainrule.eager.layout import Size, require_cpu
+from chainrule.eager.notice import notice
+from chainrule.eager.tensor import Parameter, Tensor, wrap
 
 
 def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A leaf around ``array``. Raises if ``device`` is not there, or the dtype can have no gradient."""
     if device is not None:
-        Device(device)
+        require_cpu(device)
     t = wrap(array)
     if requires_grad:
         if not t.dtype.differentiable:
@@ -44,70 +50,22 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
     >>> tensor([1.0, 2.0])
     tensor([1., 2.])
     """
-    wanted = checked_dtype("tensor", dtype, None) if dtype is not None else None  # type: ignore[arg-type]
-    array = np.array(raw_data(data))
-    if wanted is not None:
-        array = array.astype(wanted.numpy)
-    return finish(array, requires_grad, device)
-
-
-def raw_data(data: Any) -> np.ndarray:
-    """The array that ``data`` means, in torch's dtype for it."""
     if isinstance(data, Tensor):
-        return data.array  # type: ignore[no-any-return]
-    if isinstance(data, (np.ndarray, np.generic)):
-        array = np.asarray(data)
-        return array.astype(spec.of_numpy(array.dtype).numpy)
-    if isinstance(data, (str, bytes)) or data is None:
-        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-    if isinstance(data, (list, tuple)):
-        check_rectangle(data, 0)
-        first = _first(data)
-        if isinstance(first, (Tensor, np.ndarray, np.generic)):
-            return np.asarray(_plain(data))
-        array = np.asarray(_plain(data))
-    else:
-        array = np.asarray(data)
-    if array.dtype == object:
-        raise TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'")
-    if array.size == 0 and array.dtype == np.float64:
-        return array.astype(spec.default_float().numpy)
-    kind = array.dtype.kind
-    if kind == "f":
-        return array.astype(spec.default_float().numpy)
-    return array.astype(spec.default_float().to_complex().numpy) if kind == "c" else array
+        notice(COPY_CONSTRUCT.format("torch.tensor"))
+    wanted = None if dtype is None else checked_dtype("tensor", dtype, spec.float32)
+    return finish(array_of(data, wanted), requires_grad, device)
 
 
-def _first(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return data
-
-
-def _plain(data: Any) -> Any:
-    """Nested sequences with the tensors in them as arrays."""
-    if isinstance(data, (list, tuple)):
-        return [_plain(part) for part in data]
-    return data.array if isinstance(data, Tensor) else data
-
-
-def check_rectangle(data: Any, depth: int) -> int | None:
-    """The length of nested sequences; ValueError if neighbours differ in length, TypeError for what is no number."""
-    if isinstance(data, (str, bytes)):
-        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-    if not isinstance(data, (list, tuple)):
-        return None
-    lengths = [check_rectangle(part, depth + 1) for part in data]
-    for n in lengths[1:]:
-        if n != lengths[0]:
-            if n is None:
-                raise TypeError("not a sequence")
-            raise ValueError(f"expected sequence of length {lengths[0]} at dim {depth + 1} (got {n})")
-    return len(data)
+COPY_CONSTRUCT: Final = (
+    "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+    "sourceTensor.detach().clone().requires_grad_(True), rather than {}(sourceTensor)."
+)
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """``data`` as a tensor, sharing memory where that is possible."""
+    if device is not None:
+        require_cpu(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.cast(dtype)  # type: ignore[no-any-return]
     if isinstance(data, np.ndarray):
@@ -131,23 +89,20 @@ def new_tensor(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """`Tensor([1, 2])` holds these numbers as floats, `Tensor(2, 3)` has that size; `Parameter(t)` shares t's memory."""
     if cls is Parameter:
         return new_parameter(*args, **kwargs)
+    only = args[0] if len(args) == 1 else None
     if not args:
         array = np.empty(0, spec.default_float().numpy)
-    elif len(args) == 1 and isinstance(args[0], float):
-        raise TypeError("new(): data must be a sequence (got float)")
-    elif len(args) == 1 and isinstance(args[0], Size) or isinstance(args[0], int):
-        array = np.zeros(args[0] if isinstance(args[0], Size) else args, spec.default_float().numpy)
-    elif isinstance(args[0], Tensor):
-        array = args[0].array
+    elif isinstance(only, Tensor):
+        array = only.array
+    elif isinstance(only, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(only).__name__}'")
+    elif isinstance(only, Size) or (isinstance(args[0], (int, np.integer)) and not isinstance(args[0], bool)):
+        array = np.zeros(shape_of("new", args), spec.default_float().numpy)
+    elif isinstance(only, np.ndarray) or (not isinstance(only, np.generic) and is_sequence(only)):
+        array = array_of(only, spec.default_float())
     else:
-        array = np.array(raw_data(args[0])).astype(spec.default_float().numpy)
-    t = wrap(array)
-    if cls is not Tensor:
-        other = object.__new__(cls)
-        for slot in Tensor.__slots__[1:]:
-            setattr(other, slot, getattr(t, slot))
-        return other
-    return t
+        raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+    return of_class(cls, wrap(array))
 
 
 def new_parameter(data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
@@ -164,27 +119,57 @@ Tensor.__new__ = new_tensor  # type: ignore[method-assign, assignment]
 
 
 def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape that ``f(2, 3)`` or ``f((2, 3))`` asks for."""
-    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-    shape = tuple(int(n) for n in shape)
-    if any(n < 0 for n in shape):
+    """The shape that ``f(2, 3)`` or ``f((2, 3))`` asks for; TypeError for what is no size."""
+    nested = len(size) == 1 and isinstance(size[0], (tuple, list))
+    given = tuple(size[0]) if nested else size
+    shape = []
+    for k, n in enumerate(given):
+        try:
+            if type(n) is bool:
+                raise TypeError
+            shape.append(operator.index(n))
+        except TypeError:
+            raise TypeError(_bad_size(name, n, k, nested)) from None
+    if shape and min(shape) < 0:
         raise RuntimeError(f"{name}: Dimension size must be non-negative.")
-    return shape
+    return tuple(shape)
+
+
+def _bad_size(name: str, n: Any, k: int, nested: bool) -> str:
+    found = type(n).__name__
+    if k:
+        return (
+            f"{name}(): argument 'size' failed to unpack the object at pos {k + 1} with error "
+            f'"type must be tuple of ints,but got {found}"'
+        )
+    but = f"but found element of type {found} at pos 0" if nested else f"not {found}"
+    return f"{name}(): argument 'size' (position 1) must be tuple of ints, {but}"
+
+
+def _sequence(name: str, size: Any) -> tuple[Any, ...]:
+    """``size`` where torch takes no single number."""
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    return (size,)
 
 
 def _filled(name: str, value: float) -> Any:
-    def make(
-        *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **same: Any
-    ) -> Tensor:
-        shape = shape_of(name, size or (same.pop("size"),))
+    def make(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **same: Any) -> Tensor:
+        shape = _size_given(name, size, same)
         _only_known(name, same)
-        return finish(
-            np.full(shape, value, checked_dtype(name, dtype, spec.default_float()).numpy), requires_grad, device
-        )
+        return finish(np.full(shape, value, checked_dtype(name, dtype, spec.default_float()).numpy), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor of the given size, filled with {value:g}."
     return make
+
+
+def _size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple[int, ...]:
+    if size:
+        return shape_of(name, size)
+    if "size" not in same:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
+    return shape_of(name, _sequence(name, same.pop("size")))
 
 
 def _only_known(name: str, options: dict[str, Any]) -> None:
@@ -202,17 +187,22 @@ def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, de
          requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor of ``size``, filled with ``fill_value``."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    if isinstance(value, str) or not isinstance(value, NUMBERS):
+        raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
     found = checked_dtype("full", dtype, spec.weak_dtype(value))
-    return finish(np.full(shape_of("full", (tuple(size),)), value, found.numpy), requires_grad, device)
+    return finish(filled(shape_of("full", _sequence("full", size)), value, found), requires_grad, device)
+
+
+def filled(shape: tuple[int, ...], value: Any, dtype: DType) -> np.ndarray:
+    """An array of ``value``, cast to ``dtype`` by way of the dtype it suggests."""
+    return np.full(shape, array_of(value, dtype if dtype.category > spec.INTEGER else None).astype(dtype.numpy))
 
 
 def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
              **same: Any) -> Tensor:  # fmt: skip
         _only_known(name, same)
-        return finish(
-            np.full(input.array.shape, value, checked_dtype(name, dtype, input.dtype).numpy), requires_grad, device
-        )
+        return finish(np.full(input.array.shape, value, checked_dtype(name, dtype, input.dtype).numpy), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor shaped like ``input``, filled with {value}."
@@ -239,6 +229,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
     """
     if end is None:
         start, end = 0, start
+    start, end, step = _number("arange", start), _number("arange", end), _number("arange", step)
     whole = all(isinstance(n, (int, np.integer)) for n in (start, end, step))
     found = checked_dtype("arange", dtype, spec.int64 if whole else spec.default_float())
     if step == 0:
@@ -250,22 +241,33 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
     return finish(values.astype(found.numpy), requires_grad, device)
 
 
+def _number(name: str, value: Any) -> Any:
+    """``value`` as a number that NumPy takes; TypeError if it is none."""
+    if isinstance(value, Tensor):
+        return value.item()
+    if not isinstance(value, NUMBERS):
+        raise TypeError(f"{name}(): argument 'end' (position 1) must be Number, not {type(value).__name__}")
+    return value
+
+
 def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``steps`` numbers from ``start`` to ``end`` inclusive, computed from both ends in the dtype, as torch does."""
     found = checked_dtype("linspace", dtype, spec.default_float())
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    kind = (
-        found.numpy
-        if found.differentiable and not found.half
-        else np.dtype(np.float64 if not found.half else np.float32)
-    )
+    start, end = _number("linspace", start), _number("linspace", end)
+    kind = np.dtype(np.float32) if found.half else found.numpy
+    if found.category < spec.FLOAT:  # torch truncates the ends first
+        start, end, kind = int(start), int(end), np.dtype(np.float64)
     first, last = kind.type(start), kind.type(end)
     step = (last - first) / kind.type(max(steps - 1, 1))
     i = np.arange(steps, dtype=kind)
+    if found.category < spec.FLOAT:  # torch's compiler fuses multiply and add, which decides where numbers are cut off
+        i = i.astype(np.longdouble)
     up, down = first + step * i, last - step * (kind.type(steps - 1) - i)
     values = np.where(np.arange(steps) < steps // 2, up, down) if steps > 1 else np.full(steps, first)
+    values = values.astype(kind)
     return finish(values.astype(found.numpy), requires_grad, device)
 
 
@@ -280,6 +282,12 @@ def eye(
     n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """The identity matrix."""
+    for name, size in (("n", n), ("m", m)):
+        if size is not None and not isinstance(size, (int, np.integer)):
+            position = 1 if name == "n" else 2
+            raise TypeError(f"eye(): argument '{name}' (position {position}) must be int, not {type(size).__name__}")
+        if size is not None and size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     return finish(np.eye(n, m, dtype=checked_dtype("eye", dtype, spec.default_float()).numpy), requires_grad, device)
 
 
@@ -289,7 +297,7 @@ def eye(
 def _random(name: str, draw: Any) -> Any:
     def make(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None,
              requires_grad: bool = False, **same: Any) -> Tensor:  # fmt: skip
-        shape = shape_of(name, size if size or "size" not in same else (same.pop("size"),))
+        shape = _size_given(name, size, same)
         _only_known(name, same)
         found = checked_dtype(name, dtype, spec.default_float())
         numbers = draw(generator or default_generator, math.prod(shape), found is spec.float64)
@@ -322,7 +330,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         low, high, size = 0, low, high
     if high <= low:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    shape = shape_of("randint", (tuple(size),))
+    shape = shape_of("randint", _sequence("randint", size))
     numbers = (generator or default_generator).integers(math.prod(shape), low, high)
     return finish(numbers.astype(checked_dtype("randint", dtype, spec.int64).numpy).reshape(shape))
 
@@ -332,60 +340,37 @@ def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     return finish((generator or default_generator).permutation(n))
 
 
-# NumPy's names
+# Like a tensor that is there
 
 
-@derived(np.zeros_like)
-def numpy_zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    """NumPy's zeros_like, a tensor."""
-    return _numpy_like(a, 0, dtype, shape)
+def _new(name: str, value: float) -> Any:
+    def method(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
+               **same: Any) -> Tensor:  # fmt: skip
+        shape = _size_given(name, size, same)
+        _only_known(name, same)
+        return finish(np.full(shape, value, checked_dtype(name, dtype, self.dtype).numpy), requires_grad, device)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"A tensor of the given size and this one's dtype, filled with {value:g}."
+    return method
 
 
-@derived(np.ones_like)
-def numpy_ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    """NumPy's ones_like, a tensor."""
-    return _numpy_like(a, 1, dtype, shape)
+def new_full(self: Tensor, size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of ``size`` and this one's dtype, filled with ``fill_value``."""
+    return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-@derived(np.full_like)
-def numpy_full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
-) -> Any:
-    """NumPy's full_like, a tensor."""
-    return _numpy_like(a, fill_value, dtype, shape)
+def new_like(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor with a copy of ``data`` in this one's dtype."""
+    if isinstance(data, Tensor):
+        notice(COPY_CONSTRUCT.format("tensor.new_tensor"))
+    return finish(array_of(data, checked_dtype("new_tensor", dtype, self.dtype)), requires_grad, device)
 
 
-def _numpy_like(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
-    found = getattr(a.dtype, "numpy", a.dtype) if dtype is None else dtype
-    array = np.full(tuple(a.shape) if shape is None else shape, value, found)
-    return wrap(array) if isinstance(a, Tensor) else array
-
-
-@derived(np.zeros)
-def numpy_zeros(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
-    """``np.zeros(shape, like=t)``, a tensor."""
-    return wrap(np.zeros(shape, dtype))
-
-
-@derived(np.ones)
-def numpy_ones(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
-    """``np.ones(shape, like=t)``, a tensor."""
-    return wrap(np.ones(shape, dtype))
-
-
-@derived(np.shape)
-def numpy_shape(a: Any) -> tuple[int, ...]:
-    """NumPy's shape."""
-    return tuple(a.shape)
-
-
-@derived(np.ndim)
-def numpy_ndim(a: Any) -> int:
-    """NumPy's ndim."""
-    return len(a.shape)
-
-
-@derived(np.size)
-def numpy_size(a: Any, axis: int | None = None) -> int:
-    """NumPy's size."""
-    return math.prod(a.shape) if axis is None else a.shape[axis]
+Tensor.new_zeros = _new("new_zeros", 0)  # type: ignore[attr-defined]
+Tensor.new_ones = _new("new_ones", 1)  # type: ignore[attr-defined]
+Tensor.new_empty = _new("new_empty", 0)  # type: ignore[attr-defined]
+Tensor.new_full = new_full  # type: ignore[attr-defined]
+Tensor.new_tensor = new_like  # type: ignore[attr-defined]

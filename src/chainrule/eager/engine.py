@@ -17,7 +17,7 @@ from chainrule.eager import inplace, modes
 from chainrule.eager.quiet import quietly
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, leaf, remembered, wrap
-from chainrule.errors import GraphError, ShapeError, shape_text
+from chainrule.errors import GraphError, ShapeError
 
 
 class RemovableHandle:

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from chainrule.eager.layout import CPU, Device, Named, require_cpu
 
 DEFAULT_SEED = 67280421310721
 
 
-class Generator:
+class Generator(metaclass=Named):
     """A source of random numbers with a seed.
 
     >>> Generator().manual_seed(0).initial_seed()
     0
     """
 
+    torch_name: ClassVar[str] = "torch._C.Generator"
+
     def __init__(self, device: Any = "cpu") -> None:
+        require_cpu(device)
         self._lock = threading.Lock()
         self._seed = DEFAULT_SEED
         self._stream: Any = None  # made when first read: importing numpy.random takes longer than chainrule itself
+        self._spare: float | None = None  # the second of a pair of normal numbers, for the next small draw
+
+    @property
+    def device(self) -> Device:
+        """The CPU."""
+        return CPU
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream that belongs to ``seed``; returns self."""
         with self._lock:
             self._seed = int(seed) % 2**64
             self._stream = None
+            self._spare = None
         return self
 
     def seed(self) -> int:
@@ -63,10 +75,17 @@ class Generator:
         return self._normal_few(n) if n < 16 else self._normal_many(n, double)
 
     def _normal_few(self, n: int) -> np.ndarray:
-        pairs = self.uniform(2 * ((n + 1) // 2), double=True).reshape(-1, 2)
+        """Pairs of doubles; where a pair is only half used the other number waits for the next small draw."""
+        spare = self._spare
+        first = np.array([] if spare is None or not n else [spare])
+        missing = n - first.size
+        pairs = self.uniform(2 * ((missing + 1) // 2), double=True).reshape(-1, 2)
         radius = np.sqrt(-2 * np.log1p(-pairs[:, 1]))
         angle = 2 * np.pi * pairs[:, 0]
-        return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)[:n]
+        drawn = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
+        if n:
+            self._spare = drawn[-1] if missing % 2 else None
+        return np.concatenate([first, drawn[:missing]])
 
     def _normal_many(self, n: int, double: bool) -> np.ndarray:
         u = self.uniform(n, double)
@@ -108,3 +127,13 @@ default_generator = Generator()
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator."""
     return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator from the system's entropy; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy import asarray, ndarray
 
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, TABLE, Primitive
@@ -24,9 +23,12 @@ from chainrule.eager.modes import NO_GRAD, state
 from chainrule.eager.tape import TensorForm, recover
 from chainrule.eager.tensor import LANES, Parameter, Tensor, scalar
 
-new: Final = object.__new__
-BOOL_LANE: Final = LANES[np.dtype(bool)]
-RECOVERABLE: Final = (RuntimeWarning, ValueError, IndexError, TypeError)
+SCOPE: Final[dict[str, Any]] = {  # the global names of the functions written here
+    "__name__": __name__,  # so that the warning filter of `quiet` knows them
+    "NO_GRAD": NO_GRAD, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "asarray": np.asarray,
+    "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq,
+    "recover": recover, "recoverable": (RuntimeWarning, ValueError, IndexError, TypeError), "scalar": scalar, "state": state,
+}  # fmt: skip
 
 
 class SlotForm(TensorForm):
@@ -121,7 +123,7 @@ def factory(pattern: Pattern) -> Callable[..., Any]:
     filename = f"<chainrule {pattern.arity}-ary pattern {len(linecache.cache)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
     scope: dict[str, Any] = {}
-    exec(compile(source, filename, "exec"), globals(), scope)
+    exec(compile(source, filename, "exec"), SCOPE, scope)
     return scope["make"]  # type: ignore[no-any-return]
 
 
@@ -141,13 +143,13 @@ def source_of(pattern: Pattern) -> str:
 {take}
     try:
         r = raw({", ".join(operands)}{call})
-    except RECOVERABLE as fault:
+    except recoverable as fault:
         r = recover(fault, p, ({", ".join(operands)},), {keep})
     if type(r) is not ndarray:
         r = asarray(r)
     t = new(Tensor)
     t.array = r
-    t.lane = {"BOOL_LANE" if pattern.compares else "lane"}
+    t.lane = {"bool_lane" if pattern.compares else "lane"}
     t.leaf = False
     t._grad = t.hooks = t.version = None
     t.base = {"input if input.base is None else input.base" if pattern.view else "None"}
@@ -175,7 +177,7 @@ def _take_one(pattern: Pattern, fallback: str) -> str:
 
 
 def _take_two(pattern: Pattern, fallback: str) -> str:
-    numbers = f"""\
+    numbers = """\
         elif (kind is float or kind is int) and lane.plain:
             y = lane.scalars.get(other)
             if y is None:
@@ -183,7 +185,7 @@ def _take_two(pattern: Pattern, fallback: str) -> str:
             ey = None
             chosen = form_y
 """
-    reflected = f"""\
+    reflected = """\
     elif (kind is float or kind is int) and (type(other) is Tensor or type(other) is Parameter) and other.lane.plain:
         lane = other.lane
         x = lane.scalars.get(input)

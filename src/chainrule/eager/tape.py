@@ -16,11 +16,12 @@ import numpy as np
 
 from chainrule.core import rules, spec
 from chainrule.core.box import NUMBERS, Box, function
-from chainrule.core.primitive import ELEMENTWISE, LINEAR, Primitive, linear
+from chainrule.core.primitive import ELEMENTWISE, OPERANDS, Primitive, linear
 from chainrule.core.rules import Form, copied, dtype_of, overload, record
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
+from chainrule.eager.notice import REAL_PART, notice
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import broadcast_error, translate
 
@@ -220,9 +221,9 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
     edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in operands)
     common = common_dtype(p, operands)
     raws = [raw_operand(x, common if p.promotes(i) else None) for i, x in enumerate(operands)]
-    half = common is not None and common.half and p.kind not in (LINEAR,) or _half_sum(p, common)
+    half = common is not None and common.half and not p.moves and p is not CAST
     out = run(p, list(map(widened, raws)) if half else raws, params)
-    if half:
+    if common is not None and half:
         out = narrowed(out, common)
     recording = mode is None or (mode.grad and not mode.inference)
     if p.differentiable and recording and any(e is not None for e in edges) and _floats(p, out):
@@ -246,10 +247,6 @@ def scalar_form(form: TensorForm, scalars: tuple[int, ...]) -> TensorForm:
     if key not in _scalar_forms:
         _scalar_forms[key] = type(form)(form.primitive, scalars)
     return _scalar_forms[key]
-
-
-def _half_sum(p: Primitive, common: DType | None) -> bool:
-    return common is not None and common.half and p.name in ("sum", "cumsum", "mean", "trace")
 
 
 def _floats(p: Primitive, out: Any) -> bool:
@@ -329,7 +326,7 @@ def check_inference(p: Primitive, operands: Sequence[Any], edges: Sequence[Any])
     """Refuse to save a tensor made under inference_mode for a recorded call."""
     wanted = {name for i, edge in enumerate(edges) if edge is not None for name in p.saves(i)}
     for i, x in enumerate(operands):
-        named = "xs" if p.variadic else rules.OPERANDS[i]
+        named = "xs" if p.variadic else OPERANDS[i]
         if named in wanted and isinstance(x, Tensor) and x.lane.inference:
             raise RuntimeError(
                 "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
@@ -344,6 +341,8 @@ def tensor_cast(tensor: Tensor, dtype: Any) -> Tensor:
         dtype = spec.of_numpy(np.dtype(dtype))
     if tensor.lane.dtype is dtype:
         return tensor
+    if tensor.lane.dtype.is_complex and not dtype.is_complex and dtype is not spec.bool_:
+        notice(REAL_PART)
     return process(tensor, CAST, (tensor,), {"dtype": dtype})  # type: ignore[no-any-return]
 
 

@@ -5,7 +5,6 @@ Methods that compute are attached by `namespace`, one row above the table; here 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
@@ -16,116 +15,19 @@ from chainrule.core.box import Box
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
+from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, remembered, scalar
+from chainrule.eager.layout import CPU, STRIDED, Device, Layout, Named, Size, require_cpu
+from chainrule.eager.notice import notice
 from chainrule.eager.printing import tensor_text
-from chainrule.errors import ShapeError, axis_error, shape_text
+from chainrule.errors import ShapeError, axis_error, c_type_name, shape_text, type_name
+
+__all__ = [
+    "CPU", "INFERENCE_LANES", "LANES", "Device", "Lane", "Parameter", "Size", "Tensor", "lane_of", "leaf",
+    "remembered", "scalar", "wrap",
+]  # fmt: skip
 
 
-class Lane:
-    """What tensors must share to be combined by the fast functions: shared object, equal lane.
-
-    ``plain`` lanes (float32, float64) need no promotion and no conjugation; ``native`` ones may at least be
-    moved about without looking at the dtype.
-    """
-
-    __slots__ = ("dtype", "inference", "native", "numpy", "plain", "scalars")
-
-    def __init__(self, dtype: DType, *, inference: bool = False) -> None:
-        self.dtype = dtype
-        self.numpy = dtype.numpy
-        self.inference = inference
-        self.plain = not inference and dtype.name in ("float32", "float64")
-        self.native = not inference
-        self.scalars: dict[float, np.ndarray] = {}  # Python numbers as 0-d arrays: NumPy takes these twice as fast
-
-
-LANES: Final = {d.numpy: Lane(d) for d in spec.DTYPES}
-INFERENCE_LANES: Final = {d.numpy: Lane(d, inference=True) for d in spec.DTYPES}
-
-
-def lane_of(array: Any) -> Lane:
-    """The lane of a raw array in the present mode."""
-    mode = modes.state()
-    lanes = LANES if mode is None or not mode.inference else INFERENCE_LANES
-    lane = lanes.get(array.dtype)
-    return lanes[spec.of_numpy(array.dtype).numpy] if lane is None else lane
-
-
-def scalar(lane: Lane, number: float) -> np.ndarray:
-    """``number`` as a 0-d array of the lane, remembered (but for zeros, since -0.0 == 0.0)."""
-    array = np.asarray(number, lane.numpy)
-    if number != 0 and len(lane.scalars) < 1024:
-        lane.scalars[number] = array
-    return array
-
-
-def remembered(lane: Lane, number: float) -> np.ndarray:
-    """`scalar`, looked up first."""
-    array = lane.scalars.get(number)
-    return scalar(lane, number) if array is None else array
-
-
-class Size(tuple[int, ...]):
-    """A shape, printed as torch prints it.
-
-    >>> Size((2, 3)), Size((2, 3)).numel()
-    (torch.Size([2, 3]), 6)
-    """
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements of a tensor of this shape."""
-        n = 1
-        for k in self:
-            n *= k
-        return n
-
-    def __repr__(self) -> str:
-        return f"torch.Size({shape_text(self)})"
-
-    def __getitem__(self, key: Any) -> Any:
-        part = super().__getitem__(key)
-        return Size(part) if isinstance(key, slice) else part
-
-
-class Device:
-    """Where data lives; here always the CPU.
-
-    >>> Device("cpu")
-    device(type='cpu')
-    """
-
-    __slots__ = ("index", "type")
-
-    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
-        name, _, number = str(getattr(type, "type", type)).partition(":")
-        if name != "cpu":
-            known = name in ("cuda", "mps", "xpu", "meta")
-            raise RuntimeError(
-                f"device {name!r} is not available: chainrule computes on the CPU (arrays of CuPy and Dask excepted)"
-                if known
-                else f"Expected one of cpu, cuda, mps, xpu, meta device type at start of device string: {name}"
-            )
-        self.type = name
-        self.index = int(number) if number else index
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
-
-    def __hash__(self) -> int:
-        return hash((self.type, self.index))
-
-    def __repr__(self) -> str:
-        return f"device(type='{self.type}'" + ("" if self.index is None else f", index={self.index}") + ")"
-
-    def __str__(self) -> str:
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-
-CPU: Final = Device("cpu")
-
-
-class Tensor(Box):
+class Tensor(Box, metaclass=Named):
     """An n-dimensional array that remembers how it was computed.
 
     ``array`` is the raw array; ``node`` the recorded call that made it (None for a leaf), ``leaf`` whether it is
@@ -145,7 +47,8 @@ class Tensor(Box):
     is_sparse: ClassVar[bool] = False
     is_quantized: ClassVar[bool] = False
     device: ClassVar[Device] = CPU
-    layout: ClassVar[str] = "torch.strided"
+    layout: ClassVar[Layout] = STRIDED
+    torch_name: ClassVar[str] = "torch.Tensor"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Everything is done by ``__new__``, which `creation` installs."""
@@ -225,6 +128,22 @@ class Tensor(Box):
         """Whether the dtype can hold negative numbers."""
         return self.dtype.is_signed
 
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """torch's old name of this tensor's type; with ``dtype`` (an element type or such a name) the tensor in it."""
+        if dtype is None:
+            return f"torch.{type_name(self.dtype)}Tensor"
+        if isinstance(dtype, str):
+            found = [d for d in spec.DTYPES if f"torch.{type_name(d)}Tensor" == dtype]
+            if not found:
+                raise ValueError(f"invalid type: '{dtype}'")
+            dtype = found[0]
+        return self.cast(dtype)
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
+        """Raises as torch does without a GPU."""
+        require_cpu("cuda" if device is None or isinstance(device, int) else device)
+        return self
+
     def data_ptr(self) -> int:
         """The address of the first element."""
         return self.array.__array_interface__["data"][0]  # type: ignore[no-any-return]
@@ -242,6 +161,11 @@ class Tensor(Box):
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
+        if not isinstance(wanted, bool):
+            raise RuntimeError("requires_grad must be a bool")
+        self._require(wanted, "floating point and complex dtype")
+
+    def _require(self, wanted: bool, differentiable: str) -> None:
         if self.node is not None:
             if not wanted:
                 raise RuntimeError(
@@ -251,16 +175,18 @@ class Tensor(Box):
             return
         if wanted:
             if not self.dtype.differentiable:
-                raise RuntimeError("only Tensors of floating point dtype can require gradients")
+                raise RuntimeError(f"only Tensors of {differentiable} can require gradients")
             if self.lane.inference and not modes.is_inference_mode_enabled():
-                raise RuntimeError(
-                    "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
-                )
-        self.leaf = bool(wanted)
+                raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        self.leaf = wanted
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for the gradient of this leaf (or no longer); returns self."""
-        self.requires_grad = requires_grad
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}"
+            )
+        self._require(requires_grad, "floating point dtype")
         return self
 
     @property
@@ -283,7 +209,7 @@ class Tensor(Box):
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have added up, or None."""
         if self._grad is None and self.node is not None and not self.retains_grad:
-            warnings.warn(NON_LEAF_GRAD, UserWarning, stacklevel=2)
+            notice(NON_LEAF_GRAD)
         return self._grad  # type: ignore[no-any-return]
 
     @grad.setter
@@ -298,15 +224,13 @@ class Tensor(Box):
 
     def _check_grad(self, value: Any) -> None:
         if not isinstance(value, Tensor):
-            raise TypeError(
-                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
-            )
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype is not self.dtype:
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with grad_dtype "
-                f"'{self.dtype.name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype)."
+                f"attempting to assign a gradient with dtype '{c_type_name(value.dtype)}' to a tensor with grad_dtype "
+                f"'{type_name(self.dtype)}'. {GRAD_DTYPE}"
             )
         if value.array.shape != self.array.shape:
             raise ShapeError(
@@ -373,14 +297,19 @@ class Tensor(Box):
             raise ValueError("only one element tensors can be converted to Python scalars")
         return _python(self.array.reshape(()))
 
+    def _watched_scalar(self) -> Any:
+        if self.leaf or self.node is not None:
+            notice(SCALAR_OF_GRAD)
+        return self._scalar()
+
     def __float__(self) -> float:
-        return float(self._scalar())
+        return float(self._watched_scalar())
 
     def __int__(self) -> int:
         return int(self._scalar())
 
     def __complex__(self) -> complex:
-        return complex(self._scalar())
+        return complex(self._watched_scalar())
 
     def __index__(self) -> int:
         if self.array.size != 1 or self.dtype.differentiable:
@@ -408,6 +337,7 @@ class Parameter(Tensor):
     """A tensor that a module trains: a leaf that asks for its gradient from the start."""
 
     __slots__ = ("__dict__",)
+    torch_name: ClassVar[str] = "torch.nn.parameter.Parameter"
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
@@ -443,5 +373,14 @@ NON_LEAF_GRAD: Final = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
     "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
     "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access "
-    "the leaf Tensor instead."
+    "the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
+)
+GRAD_DTYPE: Final = (
+    "The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
+    "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "
+    "dtypes of a tensor and its gradient may break downstream systems that assume they match."
+)
+SCALAR_OF_GRAD: Final = (
+    "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+    "Consider using tensor.detach() first."
 )

@@ -18,10 +18,11 @@ from chainrule.insight.figures import shape_word
 from chainrule.insight.scanner import ExpressionError, Word
 from chainrule.insight.vocabulary import CONSTANTS, FUNCTIONS, transposed
 
-MOST_ENTRIES: Final = 1_000_000
+MOST_ENTRIES: Final = 100_000
 
 ON_NUMBERS: Final[dict[str, Callable[[float, float], Any]]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow, "%": operator.mod,
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "**": operator.pow, "%": operator.mod,
 }  # fmt: skip
 ON_TENSORS: Final = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power", "%": "remainder"}
 NEED_SQUARE: Final = ("det", "inv", "solve", "trace")
@@ -61,7 +62,7 @@ class Evaluation:
         variables = self.expression.variables
         for name, place in variables.items():
             if name not in values and name not in CONSTANTS:
-                near = nearest(name, [*(given for given in values if given not in variables), *FUNCTIONS])
+                near = nearest(name, [*(given for given in values if given not in variables), *CONSTANTS])
                 problem = "no-value-near" if near else "no-value"
                 raise ExpressionError(problem, self.text, place, name=name, near=near)
         for name in wrt:
@@ -161,7 +162,8 @@ class Evaluation:
         return F.matmul(x, y) if (x.ndim, y.ndim) == (1, 2) else FUNCTIONS["matmul"].call(x, y)
 
     def _misfit(self, op: str, x: Tensor, y: Tensor, place: int) -> ExpressionError:
-        return ExpressionError("shapes", self.text, place, op=op, a=shape_word(x.array.shape), b=shape_word(y.array.shape))
+        a, b = shape_word(x.array.shape), shape_word(y.array.shape)
+        return ExpressionError("shapes", self.text, place, op=op, a=a, b=b)
 
     def _check_broadcast(self, x: Any, y: Any, op: str, place: int) -> None:
         if isinstance(x, Tensor) and isinstance(y, Tensor):
@@ -194,7 +196,8 @@ class Evaluation:
         except IndexError:
             size = 0
         if not size:
-            raise ExpressionError("index-range", self.text, place_of(self.text, node.slice), shape=shape_word(x.array.shape))
+            shape = shape_word(x.array.shape)
+            raise ExpressionError("index-range", self.text, place_of(self.text, node.slice), shape=shape)
         return self._record(F.getitem(x, key), [(node.value, x)])
 
     def _call(self, node: ast.Call) -> Any:
@@ -225,12 +228,12 @@ class Evaluation:
         if name == "outer":
             self._check_size(math.prod(map(math.prod, shapes)), place)
         elif name == "matmul":
-            self._product(*operands, place)
+            self._product(operands[0], operands[1], place)
         elif name in ("dot", "solve"):
             if shapes[0][-1] != shapes[1][0] if shapes[1] else True:
-                raise self._misfit(name, *operands, place)
+                raise self._misfit(name, operands[0], operands[1], place)
         elif len(operands) == 2:
-            self._check_broadcast(*operands, name, place)
+            self._check_broadcast(operands[0], operands[1], name, place)
 
 
 def _key(node: ast.expr) -> Any:

@@ -11,10 +11,11 @@ import numpy as np
 from chainrule.eager.tensor import Tensor
 from chainrule.insight.blocks import as_html, as_text
 from chainrule.insight.evaluate import Evaluation
-from chainrule.insight.numeric import Check, check, replayable
-from chainrule.insight.report import Findings, Pass, blocks
+from chainrule.insight.numeric import Check
+from chainrule.insight.report import Findings, blocks
 from chainrule.insight.sweeps import (
-    MOST_PASSES, Local, Move, active_values, entries, forward_pass, locals_of, reverse_sweep,
+    Local,
+    Move,
 )  # fmt: skip
 from chainrule.insight.trace import Known, Step, Trace, Value, trace
 from chainrule.insight.words import language
@@ -135,41 +136,6 @@ def explain_expression(evaluation: Evaluation, *, mode: str = "reverse", lang: s
             constants[name] = Value(name, "constant", tensor.array, tuple(tensor.array.shape))
     found.constants = [constants[name] for name in order if name in constants]
     return Explanation(look(found, inputs_of(found, ()), mode, expression.body), language(lang))
-
-
-def look(found: Trace, wrt: list[Value], mode: str, source: str = "") -> Findings:
-    """Everything that the report is about."""
-    active = active_values(found, wrt)
-    by_step = {step: locals_of(step, active) for step in found.steps}
-    findings = Findings(found, wrt, mode, source, by_step)
-    if mode == "forward":
-        total = sum(x.size for x in wrt)
-        for x, k in list(entries(wrt))[:MOST_PASSES]:
-            findings.passes.append(Pass(x, k, list(forward_pass(found, by_step, x, k))))
-        findings.gradients = assembled(findings.passes, found.result, wrt)
-        if total > MOST_PASSES:
-            findings.gradients = bars(list(reverse_sweep(found, by_step, active)), wrt)
-    else:
-        findings.moves = list(reverse_sweep(found, by_step, active))
-        findings.gradients = bars(findings.moves, wrt)
-    if replayable(found):
-        findings.checks = {x: check(found, x, findings.gradients[x]) for x in wrt}
-    return findings
-
-
-def bars(moves: Sequence[Move], wrt: list[Value]) -> dict[Value, np.ndarray]:
-    """The gradients that a reverse sweep ended with."""
-    last = {move.value: move.total for move in moves}
-    return {x: last.get(x, np.zeros_like(x.array)) for x in wrt}
-
-
-def assembled(passes: Sequence[Pass], result: Value, wrt: list[Value]) -> dict[Value, np.ndarray]:
-    """The gradients, entry by entry, from the passes forward."""
-    found = {x: np.zeros_like(x.array) for x in wrt}
-    for one in passes:
-        tangent = one.tangent(result)
-        found[one.x].flat[one.k] = 0 if tangent is None else tangent.sum()
-    return found
 
 
 def inputs_of(found: Trace, targets: Sequence[Any]) -> list[Value]:

@@ -179,5 +179,5 @@ def nearest(name: str, known: object) -> str:
     """The known name that ``name`` is most likely meant to be, or nothing."""
     names = list(known)  # type: ignore[call-overload]
     folded = [other for other in names if other.lower() == name.lower()]
-    close = folded or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = folded or difflib.get_close_matches(name, names, n=1, cutoff=0.66)
     return close[0] if close else ""

@@ -45,8 +45,9 @@ def figures(array: Any, width: int = 60) -> str:
     for digits, kept in _ways(array):
         text = f"[{_row(array, kept, digits) if array.ndim == 1 else _rows(array, kept, digits)}]"
         if len(text) <= width:
-            break
-    return text
+            return text
+    flat = array.reshape(-1)
+    return f"[{figure(flat[0], 3)}, …, {figure(flat[-1], 3)}]" if flat.size > 2 else text
 
 
 def _ways(array: np.ndarray) -> Iterator[tuple[int, int]]:

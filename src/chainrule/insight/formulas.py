@@ -20,10 +20,11 @@ INFIX: Final = {
     "matmul": "@", "mm": "@", "mv": "@",
 }  # fmt: skip
 SPELLED: Final = {
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "absolute": "abs", "vector_norm": "norm", "max": "max", "min": "min",
-    "max_with_index": "max", "min_with_index": "min", "sort_with_index": "sort",
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "absolute": "abs", "vector_norm": "norm",
+    "max": "max", "min": "min", "max_with_index": "max", "min_with_index": "min", "sort_with_index": "sort",
 }  # fmt: skip
 
+ONES: Final = "[1, …, 1]"
 FORMULAS: Final[dict[str, tuple[str, ...]]] = {
     "add": ("1", "1"),
     "subtract": ("1", "-1"),
@@ -63,6 +64,7 @@ FORMULAS: Final[dict[str, tuple[str, ...]]] = {
     "mm": ("I ⊗ {y}ᵀ", "{x} ⊗ I"),
     "outer": ("I ⊗ {y}", "{x} ⊗ I"),
     "row": ("{y}ᵀ", "I ⊗ {x}ᵀ"),
+    "sum": (ONES,),
     "mean": ("1/{n}·[1, …, 1]",),
     "prod": ("{out}/{x}",),
     "vector_norm": ("{x}ᵀ/{out}",),
@@ -75,6 +77,8 @@ FORMULAS: Final[dict[str, tuple[str, ...]]] = {
     "reshape": ("I",),
 }
 OUTER: Final = "i,j->ij"
+WHOLE_ONLY: Final = ("sum", "mean", "logsumexp", "prod", "vector_norm")  # the formula is for no single axis
+LONGEST: Final = {"prod": 0, "softmax": 1, "log_softmax": 1, "logsumexp": 1}  # how many axes it is for, at most
 _ATOM: Final = re.compile(r"[^\W\d]\w*(?:\([^()]*\)|\[[^\[\]]*\]|\.T)?\Z|\d+(?:\.\d+)?(?:e[+-]?\d+)?\Z")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\Z")
 
@@ -101,7 +105,8 @@ def operation_text(p: Primitive, names: Sequence[str], params: dict[str, Any]) -
     """A call as it would be written."""
     kind = kind_of(p, params, ())
     if kind in INFIX and len(names) == 2:
-        return f"{atom(names[0])} {INFIX[kind]} {atom(names[1])}"
+        left = names[0] if kind != "power" and _NUMBER.match(names[0]) else atom(names[0])
+        return f"{left} {INFIX[kind]} {atom(names[1])}"
     x = names[0] if names else ""
     if kind == "negative":
         return f"-{atom(x)}"
@@ -118,7 +123,8 @@ def operation_text(p: Primitive, names: Sequence[str], params: dict[str, Any]) -
     if kind == "outer":
         return f"outer({', '.join(names)})"
     shown = [option_text(name, value) for name, value in params.items() if value != p.params.get(name)]
-    return f"{SPELLED.get(kind, p.torch.split()[0] if kind == p.name else kind)}({', '.join([*names, *shown])})"
+    name = SPELLED.get(kind) or (p.torch.split() or [kind])[0]
+    return f"{name}({', '.join([*names, *shown])})"
 
 
 def option_text(name: str, value: Any) -> str:
@@ -145,15 +151,15 @@ def formula(p: Primitive, i: int, names: Sequence[str], out: str, params: dict[s
     if kind == "power" and i == 0 and len(names) == 2:
         return power_rule(atom(names[0]), names[1])
     templates = FORMULAS.get(kind, ())
-    if i >= len(templates) or (kind in ("mean", "logsumexp", "prod", "vector_norm") and params.get("axis") is not None):
+    if i >= len(templates) or (kind in WHOLE_ONLY and params.get("axis") is not None):
         return ""
-    if kind == "prod" and shapes[0]:
+    if kind in LONGEST and len(shapes[0] or ()) > LONGEST[kind]:
         return ""
     x, y = (atom(names[k]) if k < len(names) else "" for k in (0, 1))
     text = templates[i].format(x=x, y=y, out=out, n=math.prod(shapes[0] or ()))
     if any(shapes):
         return text
-    return "1" if kind == "mean" else text.replace("ᵀ", "")  # of numbers
+    return "1" if kind in ("sum", "mean") else text.replace("ᵀ", "")  # of numbers
 
 
 def power_rule(x: str, exponent: str) -> str:

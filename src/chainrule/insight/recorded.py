@@ -56,8 +56,8 @@ class Names:
             self._add(name, value)
         for scope in scopes:
             for name, value in list(scope.items()):
-                if isinstance(value, (Tensor, np.ndarray)) and not name.startswith("_"):
-                    self._add(name, value)
+                if isinstance(value, (Tensor, np.ndarray)) and name.isidentifier() and name[0] != "_":
+                    self._add(name, value)  # IPython and pytest have variables of their own among the user's
 
     def _add(self, name: str, value: Any) -> None:
         """Note a name, unless there is one already, under the node, the leaf or the bare array of `value`."""

@@ -4,54 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from chainrule.core.primitive import ELEMENTWISE
 from chainrule.insight.blocks import Block, Cell, Formula, Heading, Numbers, Paragraph, Table, Title, padded
-from chainrule.insight.figures import figure, figures, memory, times
-from chainrule.insight.formulas import atom
+from chainrule.insight.cells import bracketed, column, compared, cut, factor_text, local_cell, many
+from chainrule.insight.figures import figure, memory, times
+from chainrule.insight.findings import Findings, Pass
 from chainrule.insight.numeric import STEP, Check
 from chainrule.insight.paths import bar, by_output, dot, factors, path_counts, paths, product
 from chainrule.insight.scanner import columns
 from chainrule.insight.sweeps import Local, Move
-from chainrule.insight.trace import Step, Trace, Value
+from chainrule.insight.trace import Step, Value
 from chainrule.insight.words import say
 
 MOST_ROWS: Final = 30
 MOST_PATHS: Final = 4
 MOST_RESULTS: Final = 10
 MOST_SOURCE: Final = 60
-
-
-@dataclass
-class Pass:
-    """One pass forward, for entry ``k`` of the input ``x``."""
-
-    x: Value
-    k: int
-    moves: list[Move]
-
-    def tangent(self, value: Value) -> Any:
-        """The tangent of ``value``, None if it does not depend on the input."""
-        return next((move.total for move in self.moves if move.value is value), None)
-
-
-@dataclass
-class Findings:
-    """What the report is about."""
-
-    trace: Trace
-    wrt: list[Value]
-    mode: str
-    source: str
-    by_step: dict[Step, list[Local]]
-    moves: list[Move] = field(default_factory=list)
-    passes: list[Pass] = field(default_factory=list)
-    gradients: dict[Value, np.ndarray] = field(default_factory=dict)
-    checks: dict[Value, Check] = field(default_factory=dict)
 
 
 def blocks(found: Findings, lang: str) -> list[Block]:
@@ -154,6 +125,9 @@ class Report:
 
     def chain(self) -> Iterator[Block]:
         yield self.heading("chain")
+        if self.scalar and all(local.output is self.result for found in self.found.by_step.values() for local in found):
+            yield Paragraph(self.say("no-chain"))
+            return
         yield Paragraph(self.say(f"chain-{self.found.mode}"))
         locals_of = by_output(self.found.by_step)
         width = max(columns(self.derivative(x)) for x in self.found.wrt)
@@ -222,9 +196,12 @@ class Report:
         sign = "=" if move.before is None else "+="
         step = f"{target} {sign} {bar(local.output.name)} · {local.name}"
         shapes = f"{times(1, n)} = {times(1, m)} · {times(m, n)}"
-        work = f"{factor_text(move.factors[0].reshape(-1))} · {factor_text(local)} = "
+        parts = [factor_text(move.factors[0].reshape(-1)), factor_text(local)]
+        work = f"{parts[0]} · {bracketed(parts[1])} = "
         if move.before is not None:
-            work = f"{factor_text(move.before.reshape(-1))} + {work}"
+            parts.append(factor_text(move.before.reshape(-1)))
+            work = f"{parts[2]} + {bracketed(parts[0])} · {bracketed(parts[1])} = "
+        work = work if all(parts) else ""
         return step, Numbers(move.total, work=work), shapes, memory(move.held)
 
     def forward(self) -> Iterator[Block]:
@@ -257,10 +234,9 @@ class Report:
         terms = " + ".join(f"{local.name} · {dot(local.operand.name)}" for local in move.by)
         m, n = move.by[0].shape
         shapes = f"{times(m, 1)} = {times(m, n)} · {times(n, 1)}" + (" + …" if len(move.by) > 1 else "")
-        products = [
-            f"{factor_text(local)} · {factor_text(t.reshape(-1, 1))}" for local, t in zip(move.by, move.factors)
-        ]
-        work = " + ".join(products) + " = "
+        factors_ = [(factor_text(local), factor_text(t.reshape(-1, 1))) for local, t in zip(move.by, move.factors)]
+        products = [f"{bracketed(a) if k else a} · {bracketed(b)}" for k, (a, b) in enumerate(factors_)]
+        work = " + ".join(products) + " = " if all(map(all, factors_)) else ""
         return f"{target} = {terms}", Numbers(column(move.total), work=work), shapes, memory(move.held)
 
     def other_passes(self) -> Table:
@@ -286,7 +262,7 @@ class Report:
         for x in shown:
             checked = self.found.checks.get(x)
             numeric = compared(checked, x)
-            rows.append((self.derivative(x), Numbers(self.found.gradients[x]), numeric, verdict(checked)))
+            rows.append((self.derivative(x), Numbers(self.found.gradients[x]), numeric, self.verdict(checked)))
             notes += self.notes(x, checked)
         head = (self.say("derivative"), self.say("gradient"), self.say("numeric"), self.say("error"))
         yield self.table(head, rows, gap, "lllr")
@@ -295,108 +271,27 @@ class Report:
         if self.found.checks:
             yield Paragraph(self.say("check", h=STEP))
 
+    def verdict(self, checked: Check | None) -> str:
+        """The relative error, and whether the two agree."""
+        if checked is None or checked.agrees is None:
+            return "–"
+        if checked.conventional:
+            return self.say("at-kink")
+        error = f"{checked.error:.0e}" if 0 < checked.error < 0.1 else f"{checked.error:.1g}"
+        return f"{error} {'✓' if checked.agrees else '✗'}"
+
     def notes(self, x: Value, checked: Check | None) -> list[str]:
         name = self.derivative(x)
         if checked is None:
             return [self.say("unchecked", name=name)]
         if checked.agrees is None:
-            return [self.say("not-finite")]
+            return [self.say("not-finite", name=name)]
         notes = []
         if len(checked.entries) < x.size:
             notes.append(self.say("sampled", name=name, n=len(checked.entries), all=x.size))
         if checked.kink is not None:
-            left, right = map(figure, checked.kink)
-            notes.append(self.say("kink", name=name, left=left, right=right))
+            left, right, taken = map(figure, checked.kink)
+            notes.append(self.say("kink", name=name, left=left, right=right, taken=taken))
         elif not checked.agrees:
             notes.append(self.say("disagrees", name=name))
         return notes
-
-
-def verdict(checked: Check | None) -> str:
-    """The relative error, and whether the two agree."""
-    if checked is None or checked.agrees is None:
-        return "–"
-    error = f"{checked.error:.0e}" if checked.error else "0"
-    return f"{error} {'✓' if checked.agrees else '✗'}"
-
-
-def compared(checked: Check | None, x: Value) -> Cell:
-    """The numeric gradient, or how many of its entries were computed."""
-    if checked is None:
-        return "–"
-    if len(checked.entries) < x.size:
-        return f"({len(checked.entries)}/{x.size})"
-    return Numbers(checked.numeric.reshape(x.shape or ()))
-
-
-def cut(text: str, width: int) -> str:
-    """``text`` without its middle, if it is wider than ``width``."""
-    if columns(text) <= width:
-        return text
-    half = width // 2 if text.isascii() else width // 4
-    return f"{text[:half]} … {text[-half:]}"
-
-
-def column(tangent: np.ndarray) -> np.ndarray:
-    """A vector as a column, to be written ``[1; 2]``; anything else as it is."""
-    return tangent.reshape(-1, 1) if tangent.ndim == 1 else tangent
-
-
-def many(n: int) -> str:
-    """A number that may be astronomical."""
-    return str(n) if n < 10**9 else f"10^{int(n.bit_length() * 0.30103)}"
-
-
-def factor_text(factor: Local | np.ndarray) -> str:
-    """A local derivative or an array as a factor of a product; columns are written ``[1; 2]``."""
-    if isinstance(factor, Local):
-        cell = number_cell(factor, "")
-        if cell is None:
-            return factor.name
-        text = cell.fit(30)
-    else:
-        text = figures(factor.reshape(()) if factor.size == 1 else factor, 30)
-    return f"({text})" if text.startswith("-") else text
-
-
-def number_cell(local: Local, before: str) -> Numbers | None:
-    """The numbers of a local derivative behind ``before``, None if they are many."""
-    d, j = local.diagonal, local.jacobian
-    if d is not None:
-        if not d.size or (d != d[0]).any():
-            return Numbers(d, f"{before}diag", round=True)
-        factor = {"1": "", "-1": "-"}.get(figure(d[0]), f"{figure(d[0])}·")
-        return Numbers(None, f"{before}{factor}I")
-    if j is None:
-        return None
-    return Numbers(j.reshape(()) if j.size == 1 else j, before)
-
-
-def local_cell(local: Local, width: int) -> Cell:
-    """A local derivative as its name, its formula and its numbers."""
-    name = f"{padded(local.name, width)} = "
-    text = local.formula
-    if local.diagonal is not None:
-        by_itself = local.output.name in text or local.operand.name in text
-        if text:
-            text = f"diag({text})" if by_itself or not uniform(local.diagonal) else f"{atom(text)}·I"
-    elif is_stretched(local):
-        text = ""
-    numbers = number_cell(local, "")
-    if numbers is None:
-        return name + (text or "…")
-    shown = numbers.fit(60)
-    if not text or text in (shown, "1", "-1", "1·I", "(-1)·I"):
-        return replace(numbers, before=name + numbers.before)
-    return replace(numbers, before=f"{name}{text} = {numbers.before}")
-
-
-def uniform(d: np.ndarray) -> bool:
-    """Whether all numbers on a diagonal are the same."""
-    return bool((d == d[:1]).all())
-
-
-def is_stretched(local: Local) -> bool:
-    """Whether the formula, meant for scalars, does not describe the Jacobian: some axis was stretched."""
-    elementwise = local.step.node.form.primitive.kind == ELEMENTWISE
-    return elementwise and local.operand.shape not in ((), local.output.shape)

@@ -21,8 +21,9 @@ MOST_NESTED: Final = 50
 MEANT: Final = {
     "×": "*", "·": "*", "⋅": "*", "∙": "*", "•": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/",
     "−": "-", "–": "-", "—": "-", "‐": "-", "、": ",", "。": ".", "【": "[", "】": "]", "〔": "(", "〕": ")",
-    "²": "**2", "³": "**3", "√": "sqrt(…)", "∑": "sum(…)", "Σ": "sum(…)", "∏": "prod(…)", "π": "pi", "ᵀ": ".T", "⊤": ".T",
-    "‖": "norm(…)", "∥": "norm(…)", "⟨": "dot(…)", "⟩": "dot(…)", "〈": "dot(…)", "〉": "dot(…)", "《": "dot(…)", "》": "dot(…)",
+    "²": "**2", "³": "**3", "√": "sqrt(…)", "∑": "sum(…)", "Σ": "sum(…)", "∏": "prod(…)", "π": "pi",
+    "ᵀ": ".T", "⊤": ".T", "‖": "norm(…)", "∥": "norm(…)",
+    "⟨": "dot(…)", "⟩": "dot(…)", "〈": "dot(…)", "〉": "dot(…)", "《": "dot(…)", "》": "dot(…)",
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ class ExpressionError(ValueError):
     def report(self, lang: str, width: int = 96) -> str:
         """One line that names the problem, and two that show the place."""
         fields = {k: say(lang, v.key, **v.fields) if isinstance(v, Word) else v for k, v in self.fields.items()}
-        message = say(lang, self.problem, **fields)
+        message = printable(say(lang, self.problem, **fields))
         if self.place is None:
             return message
         shown, before = excerpt(self.text, self.place, width)
@@ -118,7 +119,7 @@ def check_characters(text: str) -> None:
         meant = MEANT.get(char) or (plain if plain.isascii() and plain.isprintable() and plain.strip() else None)
         if meant is not None:
             raise ExpressionError("full-width", text, place, char=char, ascii=meant)
-        if plain != char and not char.isspace() or not (char.isalpha() or char.isspace()):
+        if not char.isspace() and (plain != char or not char.isalpha()):
             raise ExpressionError("character", text, place, char=printable(char))
 
 

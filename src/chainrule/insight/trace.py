@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.core.rules import dtype_of
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import inplace
 from chainrule.eager.tensor import Tensor
 from chainrule.insight.figures import figure
 from chainrule.insight.formulas import operation_text
+from chainrule.insight.kept import computed, recovered, saved_values
 
 INPUT: Final = "input"
 CONSTANT: Final = "constant"
@@ -147,19 +147,7 @@ def check_alive(node: Node) -> None:
 
 def node_of(edge: Any) -> Node:
     """The node that an edge leads to."""
-    return edge.node if type(edge) is Port else edge  # type: ignore[no-any-return]
-
-
-def saved_values(nodes: Iterable[Node]) -> dict[Any, Any]:
-    """What the tape has kept of each value, by the edge to it."""
-    found: dict[Any, Any] = {}
-    for node in nodes:
-        for edge, x in zip(node.form.edges(node), node.form.saved(node)):
-            if edge is not None and isinstance(x, np.ndarray):
-                found.setdefault(edge, x)
-        if isinstance(node.out, np.ndarray):
-            found[node] = node.out
-    return found
+    return edge.node if type(edge) is Port else edge
 
 
 def used_ports(y: Tensor, nodes: Iterable[Node]) -> dict[Node, dict[int, Port]]:
@@ -234,7 +222,7 @@ class Builder:
             if here is not None:
                 name, array = given.pop(here)
         if array is None:
-            array = recovered(node, i, operands, self.saved)
+            array = recovered(node, i, [None if x is None else x.array for x in operands], self.saved)
         if not name:
             name = self.known.arrays.get(id(array))
         if not name and array is not None and array.size == 1:
@@ -253,13 +241,15 @@ class Builder:
             array = self.known.values.get(node)
             array = self.saved.get(node, array) if array is None else array
             if array is None:
-                array = computed(node, operands)
+                array = computed(node, [x.array for x in operands])
             return (self.output(node, array, tuple(node.shape)),)
-        out = node.out if isinstance(node.out, tuple) else computed(node, operands)
+        out = node.out if isinstance(node.out, tuple) else computed(node, [x.array for x in operands])
         found = []
         for index, port in sorted(ports.items()):
             array = self.saved.get(port)
-            found.append(self.output(port, out[index] if array is None and out is not None else array, tuple(port.shape)))
+            if array is None and out is not None:
+                array = out[index]
+            found.append(self.output(port, array, tuple(port.shape)))
         return tuple(found)
 
     def output(self, edge: Any, array: Any, shape: tuple[int, ...]) -> Value:
@@ -279,32 +269,3 @@ def unused(name: str, taken: Iterable[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def recovered(node: Node, i: int, operands: list[Any], saved: Mapping[Any, Any]) -> Any:
-    """A constant operand that no rule asked for, from the result and the other operand."""
-    out, name = saved.get(node), node.form.primitive.name
-    if out is None or len(operands) != 2 or operands[1 - i] is None or operands[1 - i].array is None:
-        return None
-    other = operands[1 - i].array
-    if name == "add":
-        return out - other
-    if name == "subtract":
-        return other - out if i else out + other
-    return None
-
-
-def computed(node: Node, operands: Iterable[Value]) -> Any:
-    """The result of a node computed again from its operands, or None."""
-    arrays = [x.array for x in operands]
-    if any(array is None for array in arrays):
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            out = node.form.primitive.raw(*arrays, **node.form.params(node))
-    except (TypeError, ValueError, IndexError, RuntimeError):
-        return None
-    if isinstance(out, tuple):
-        return out
-    out = np.asarray(out)
-    return out.astype(node.dtype.numpy) if dtype_of(out) is not node.dtype else out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def array_of(text: str, start: int) -> np.ndarray:
         return matrix(text, rows)
     body = whole if inner is None else inner
     if ";" in body.text:
-        rows = [row for row in body.split(";")]
+        rows = body.split(";")
         if not rows[-1].text:
             rows.pop()
         return matrix(text, rows)

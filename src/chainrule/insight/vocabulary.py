@@ -68,8 +68,8 @@ def transposed(x: Any) -> Any:
 
 
 SAME_NAME: Final = (
-    "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "log2", "log10", "log1p", "expm1", "sqrt", "sigmoid", "relu",
-    "gelu", "silu", "softplus", "erf", "square", "reciprocal", "sign", "det", "inv", "trace",
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "log2", "log10", "log1p", "expm1", "sqrt",
+    "sigmoid", "relu", "gelu", "silu", "softplus", "erf", "square", "reciprocal", "sign", "det", "inv", "trace",
 )  # fmt: skip
 FUNCTIONS: Final[dict[str, Function]] = {
     **{name: _elementwise(name) for name in SAME_NAME},

@@ -33,7 +33,6 @@ def say(lang: str, key: str, **fields: Any) -> str:
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # The report: headings and columns
-    "inputs": ("Inputs", "输入"),
     "graph": ("Computational graph", "计算图"),
     "locals": ("Local derivatives", "局部导数"),
     "chain": ("Chain rule", "链式法则"),
@@ -43,20 +42,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "name": ("name", "名称"),
     "value": ("value", "值"),
     "shape": ("shape", "形状"),
-    "role": ("role", "角色"),
     "operation": ("operation", "运算"),
     "derivative": ("derivative", "导数"),
     "jacobian": ("Jacobian", "雅可比"),
     "step": ("step", "步骤"),
     "product": ("shapes", "形状"),
-    "saved": (
-        "saved",
-        "保存的内存",
-    ),
-    "held": (
-        "tangents",
-        "切向量内存",
-    ),
+    "saved": ("saved", "保存的内存"),
+    "held": ("tangents", "切向量内存"),
     "seed": ("seed", "种子"),
     "gradient": ("gradient", "梯度"),
     "numeric": ("numeric", "数值微分"),
@@ -70,12 +62,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "向量一律看作列向量：由 n 个数得到 m 个数，雅可比矩阵就是 m×n。",
     ),
     "matrices": (
-        "Vectors count as columns, a matrix as the column of its entries, row after row; "
-        "from n numbers to m numbers the Jacobian is m×n.",
+        (
+            "Vectors count as columns, a matrix as the column of its entries, row after row; from n numbers to m "
+            "numbers the Jacobian is m×n."
+        ),
         "向量一律看作列向量，矩阵按行展开成列向量；由 n 个数得到 m 个数，雅可比矩阵就是 m×n。",
     ),
     "sum-of-entries": (
-        "{y} has {n} entries, so the seed {seed} is all ones (a row, 1×{n}): what follows is the gradient of their sum.",
+        (
+            "{y} has {n} entries, so the seed {seed} is all ones (a row, 1×{n}): what follows is the gradient of "
+            "their sum."
+        ),
         "{y} 有 {n} 个分量，因此种子 {seed} 取全 1 的行向量（1×{n}）：以下求的是各分量之和的梯度。",
     ),
     "chain-reverse": (
@@ -98,7 +95,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "meet": ("; where paths meet, add", "，路径汇合处相加"),
     "one-step": ("(one step)", "（一步即得）"),
     "dot": (
-        "{v} is the derivative of {plain} with respect to one chosen input number, whose own derivative is 1; that of every other input is 0.",
+        (
+            "{v} is the derivative of {plain} with respect to one chosen input number, whose own derivative is 1; "
+            "that of every other input is 0."
+        ),
         "{v} 表示 {plain} 对选定的一个输入分量的导数：该分量自身的导数取 1，其余输入取 0。",
     ),
     "pass": ("Pass {k} of {n}: {seed}", "第 {k} 遍（共 {n} 遍）：{seed}"),
@@ -107,7 +107,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Only {run} of the {n} passes were run; the other entries of the gradient come from one reverse pass.",
         "{n} 遍中只实际走了 {run} 遍；梯度的其余分量由一遍反向累积给出。",
     ),
-    "pass-result": ("result", "结果"),
     "passes-reverse": (
         "One pass back gives the {n} partial derivatives; forward accumulation would take {n} passes.",
         "往回走一遍就得到全部 {n} 个偏导数；正向累积则要走 {n} 遍。",
@@ -121,7 +120,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "代价是内存：前向计算时保存的值要一直留到用完为止。",
     ),
     "passes-forward": (
-        "One pass gives the derivative with respect to one input number: {n} numbers take {n} passes. Backwards, one would do.",
+        (
+            "One pass gives the derivative with respect to one input number: {n} numbers take {n} passes. "
+            "Backwards, one would do."
+        ),
         "走一遍只得到对一个输入分量的导数：{n} 个分量要走 {n} 遍，而反向累积只要一遍。",
     ),
     "passes-forward-1": (
@@ -136,38 +138,36 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Numeric: central differences (f(x+h) - f(x-h)) / 2h in float64, h ≈ {h:.1e}·max(1, |x|).",
         "数值微分：中心差分 (f(x+h) - f(x-h)) / 2h，用 float64 计算，h ≈ {h:.1e}·max(1, |x|)。",
     ),
-    "sampled": (
-        "{name}: {n} of {all} entries checked.",
-        "{name}：抽查了 {all} 个分量中的 {n} 个。",
-    ),
+    "sampled": ("{name}: {n} of {all} entries checked.", "{name}：抽查了 {all} 个分量中的 {n} 个。"),
     "kink": (
-        "{name}: there is a kink here, with slope {left} on the left and {right} on the right.",
-        "{name}：此处不可导，左导数为 {left}，右导数为 {right}。",
+        "{name}: there is a kink here, with slope {left} on the left and {right} on the right; {taken} is taken.",
+        "{name}：此处不可导，左导数为 {left}，右导数为 {right}，这里约定取 {taken}。",
     ),
+    "at-kink": ("kink", "不可导"),
+    "no-chain": ("There is one step only: its derivative is the answer already.", "只有一步运算，它的导数就是所求。"),
     "disagrees": ("{name}: the two do not agree.", "{name}：两者不一致。"),
     "unchecked": (
         "{name}: not checked, the tape has not kept every constant.",
         "{name}：无法核对，计算图没有保存全部常量。",
     ),
     "not-finite": (
-        "The value is not a finite number here, so there is nothing to check.",
-        "此处的值不是有限的数，无从核对。",
+        "{name}: not a finite number here or right beside, so there is nothing to compare.",
+        "{name}：在该点或其附近不是有限的数，无从核对。",
     ),
     "more-rows": ("… {n} more …", "……省略 {n} 行……"),
     # Faults in an expression or a value
     "shape-scalar": ("a number", "一个数"),
     "shape-vector": ("a vector of {n}", "长度为 {n} 的向量"),
     "shape-matrix": ("a {shape} matrix", " {shape} 矩阵"),
-    "at-expression": ("in the expression", "表达式"),
     "empty": ("the expression is empty", "表达式为空"),
     "too-long": ("the expression is too long: at most {most} characters", "表达式太长：最多 {most} 个字符"),
     "too-deep": ("the expression is nested too deeply", "表达式嵌套过深"),
-    "full-width": (
-        "'{char}' is not an ASCII character: write {ascii}",
-        "“{char}”不是英文半角字符：请写成 {ascii}",
-    ),
+    "full-width": ("'{char}' is not an ASCII character: write {ascii}", "“{char}”不是英文半角字符：请写成 {ascii}"),
     "caret": ("'^' is not a power here: write **, as in x**2", "这里不用 ^ 表示乘方：请写成 **，如 x**2"),
-    "bars": ("'|' is not accepted: write abs(x), or norm(x) for a vector", "不接受 |：绝对值请写成 abs(x)，范数写成 norm(x)"),
+    "bars": (
+        "'|' is not accepted: write abs(x), or norm(x) for a vector",
+        "不接受 |：绝对值请写成 abs(x)，范数写成 norm(x)",
+    ),
     "comparison": ("comparisons are not accepted: '{char}'", "不接受比较运算：{char}"),
     "character": ("'{char}' cannot stand in an expression", "表达式中不能出现“{char}”"),
     "floor-division": ("'//' is not accepted: write / to divide", "不接受 //：除法请写成 /"),
@@ -213,10 +213,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "“{name}”是变量，不是函数：相乘请写成 {name}*(…)",
     ),
     "function-alone": ("'{name}' is a function: write {name}(…)", "“{name}”是函数：请写成 {name}(…)"),
-    "arguments": (
-        "{name} takes {wanted} argument(s), not {given}",
-        "{name} 需要 {wanted} 个参数，这里有 {given} 个",
-    ),
+    "arguments": ("{name} takes {wanted} argument(s), not {given}", "{name} 需要 {wanted} 个参数，这里有 {given} 个"),
     "keyword-argument": ("{name} has no argument '{given}'{accepted}", "{name} 没有参数“{given}”{accepted}"),
     "accepted-dim": (": there is dim (or axis)", "：可用 dim（或 axis）"),
     "dim-number": ("dim must be a whole number", "dim 必须是整数"),
@@ -228,10 +225,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "“{name}”没有取值：请加上 --at {name}=…，或者是想写 {near}？",
     ),
     "result-name": ("'{name}' cannot be both the result and a variable", "“{name}”不能既是结果又是变量"),
-    "nothing": (
-        "there is no variable to differentiate with respect to",
-        "表达式里没有可以求导的变量",
-    ),
+    "nothing": ("there is no variable to differentiate with respect to", "表达式里没有可以求导的变量"),
     "not-in-expression": (
         "--wrt {name}: the expression has no variable '{name}'{near}",
         "--wrt {name}：表达式里没有变量“{name}”{near}",
@@ -239,11 +233,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "near": (": did you mean {near}?", "：是不是 {near}？"),
     "zero-division": ("division by zero", "除数为零"),
     "not-real": ("the result of this is not a real number", "结果不是实数"),
-    "shapes": (
-        "'{op}' does not fit these shapes: {a} and {b}",
-        "“{op}”两边的形状不匹配：{a}与{b}",
+    "shapes": ("'{op}' does not fit these shapes: {a} and {b}", "“{op}”两边的形状不匹配：{a}与{b}"),
+    "matmul-scalar": (
+        "'{op}' needs vectors or matrices: write * to multiply by a number",
+        "“{op}”用于向量和矩阵：与数相乘请写成 *",
     ),
-    "matmul-scalar": ("'{op}' needs vectors or matrices: write * to multiply by a number", "“{op}”用于向量和矩阵：与数相乘请写成 *"),
     "too-large": ("the result would have {n} entries: too many to explain", "结果将有 {n} 个分量，太多了"),
     "needs-vectors": ("{name} needs vectors, not {shape}", "{name} 需要向量，而不是{shape}"),
     "needs-square": ("{name} needs a square matrix, not {shape}", "{name} 需要方阵，而不是{shape}"),
@@ -258,18 +252,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "value-missing": ("a number is missing here", "此处缺少一个数"),
     "value-number": ("'{shown}' is not a number", "“{shown}”不是数"),
     "value-finite": ("'{shown}' is not a finite number", "“{shown}”不是有限的数"),
-    "value-ragged": ("rows must be equally long: {n} here, {first} in the first", "各行的长度必须相同：这一行 {n} 个数，第一行 {first} 个"),
+    "value-ragged": (
+        "rows must be equally long: {n} here, {first} in the first",
+        "各行的长度必须相同：这一行 {n} 个数，第一行 {first} 个",
+    ),
     "value-nested": ("at most rows of numbers can be given", "最多只能给出由数组成的行"),
     "value-many": ("at most {most} numbers can be given", "最多只能给出 {most} 个数"),
     "value-twice": ("'{name}' is given twice", "“{name}”给了两次"),
     "value-spaces": ("separate numbers by commas", "数与数之间请用逗号分隔"),
-    "option-value": ("the option {option} needs a value", "选项 {option} 缺少取值"),
     "no-expression": (
-        'the expression is missing, as in: chainrule explain "x**2" --at x=3',
-        '缺少表达式，例如：chainrule explain "x**2" --at x=3',
+        "the expression is missing, as in: chainrule explain \"x**2\" --at x=3",
+        "缺少表达式，例如：chainrule explain \"x**2\" --at x=3",
     ),
     "two-expressions": (
         "there are two expressions: put the expression in quotes",
         "出现了两个表达式：请给表达式加上引号",
     ),
-}  # fmt: skip
+}

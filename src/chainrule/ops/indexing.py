@@ -103,7 +103,9 @@ linear(getitem, lambda g, x, *, key: place(g, shape=x.shape, key=key), moves="vi
 linear(place, lambda g, x, *, shape, key: getitem(g, key=key), moves="copy", torch="")
 linear(take_items, lambda g, i, *xs, key: place_items(g, *xs[1:], shape=xs[0].shape, key=key) if i == 0 else None,
        promoted=1, node="IndexBackward0", torch="")  # fmt: skip
-linear(place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=1, torch="")
+linear(
+    place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=1, torch=""
+)
 linear(setitem, lambda g, i, *xs, key: setitem(g, 0.0, *xs[2:], key=key) if i == 0 else _take(g, xs[2:], key),
        promoted=2, node=lambda key: "CopySlices" if HOLE not in _parts(key) else "IndexPutBackward0", torch="")  # fmt: skip
 
@@ -164,6 +166,12 @@ def index_add(x: Any, y: Any, z: Any, *, axis: int, alpha: float = 1) -> Any:
     return out
 
 
+@function
+def masked_select(x: Any, y: Any) -> Any:
+    """The elements of ``x`` where the mask ``y``."""
+    return x[np.broadcast_to(y, x.shape)]
+
+
 def _within(g: Any, z: Any, index: Any) -> Any:
     """``g``, shaped like ``index``, as a cotangent of the possibly larger ``z``."""
     if z.ndim == 0:
@@ -174,6 +182,7 @@ def _within(g: Any, z: Any, index: Any) -> Any:
 linear(gather, lambda g, x, y, *, axis: place_along(g, y, shape=x.shape, axis=axis))
 linear(place_along, lambda g, x, y, *, shape, axis: _within(gather(g, y, axis=axis), x, y), torch="")
 linear(scatter_add, lambda g, x, *, axis: g, None, lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))
+linear(masked_select, lambda g, x, y: place_items(g, np.broadcast_to(y, x.shape), shape=x.shape, key=(HOLE,)))
 linear(scatter, lambda g, x, y, *, axis: scatter(g, y, np.zeros_like(gather(g, y, axis=axis)), axis=axis), None,
        lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))  # fmt: skip
 linear(

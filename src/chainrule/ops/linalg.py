@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.box import Box, derived, function
+from chainrule.core.box import derived, function
 from chainrule.core.primitive import general, multilinear
 
 
 def mT(x: Any) -> Any:
     """The matrix transpose (of the last two axes)."""
-    return np.swapaxes(x, -1, -2) if isinstance(x, Box) else x.swapaxes(-1, -2)
+    return x.swapaxes(-1, -2) if type(x) is np.ndarray else np.swapaxes(x, -1, -2)
 
 
 # Products
@@ -158,7 +158,7 @@ def explicit(subscripts: str, ndims: list[int]) -> str:
     spelled = []
     for term, n in zip(terms, ndims, strict=True):
         extra = n - len(term.replace("...", ""))
-        if extra and "..." not in term or extra < 0:
+        if (extra and "..." not in term) or extra < 0:
             raise ValueError(f"einsum(): the subscripts {term!r} do not fit an operand with {n} axes")
         spelled.append(term.replace("...", dots[reach - extra :] if extra else ""))
     if not arrow:

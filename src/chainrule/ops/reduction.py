@@ -11,6 +11,7 @@ from chainrule.core.box import Box, derived, function
 from chainrule.core.primitive import general, linear, non_differentiable
 from chainrule.ops.indexing import place_along
 
+add_up: Any = np.add.reduce  # np.sum of a plain array, in half the time
 SMALL = 4096  # elements up to which filling is cheaper than a broadcast view
 
 
@@ -46,7 +47,7 @@ def restore(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / (count(x.shape, axis) or math.nan)
+    return add_up(x, axis=axis, keepdims=keepdims) / (count(x.shape, axis) or math.nan)
 
 
 def by_axis(name: str) -> Any:
@@ -57,7 +58,7 @@ def by_axis(name: str) -> Any:
 linear(
     np.sum,
     lambda g, x, *, axis=None, keepdims=False: restore(g, x, axis, keepdims),
-    raw=np.add.reduce,
+    raw=add_up,
     node=by_axis("Sum"),
 )
 linear(np.mean, lambda g, x, *, axis=None, keepdims=False: restore(g / count(x.shape, axis), x, axis, keepdims),
@@ -121,7 +122,7 @@ def sort_with_index(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
 
 
 general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False: place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2,
-        torch="", kinks="equal elements keep their order")  # fmt: skip
+        torch="", node="SortBackward0", kinks="equal elements keep their order")  # fmt: skip
 
 
 @derived(np.sort)
@@ -134,13 +135,14 @@ def sort(x: Any, axis: int | None = -1, **how: Any) -> Any:
 
 
 def _spread(x: Any, axis: Any, ddof: float) -> tuple[Any, float]:
-    return x - np.mean(x, axis=axis, keepdims=True), max(count(x.shape, axis) - ddof, 0)
+    mean = np.sum(x, axis=axis, keepdims=True) / (count(x.shape, axis) or math.nan)  # np.mean warns of no elements
+    return x - mean, max(count(x.shape, axis) - ddof, 0)
 
 
 def _var(x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    away, n = _spread(x, axis, ddof)
+    away, n = x - _mean(x, axis=axis, keepdims=True), max(count(x.shape, axis) - ddof, 0)
     square = np.real(away * np.conjugate(away)) if x.dtype.kind == "c" else away * away
-    return np.add.reduce(square, axis=axis, keepdims=keepdims) / (n or np.float64(0).astype(square.dtype))
+    return add_up(square, axis=axis, keepdims=keepdims) / (n or np.float64(0).astype(square.dtype))
 
 
 def var_pullback(g: Any, x: Any, axis: Any, ddof: float, keepdims: bool) -> Any:
@@ -169,12 +171,12 @@ def vector_norm(x: Any, *, ord: float = 2, axis: Any = None, keepdims: bool = Fa
     if ord == math.inf or ord == -math.inf:
         return (np.maximum if ord > 0 else np.minimum).reduce(size, axis=axis, keepdims=keepdims)
     if ord == 0:
-        return np.add.reduce(np.where(size == 0, 0.0, np.ones_like(size)), axis=axis, keepdims=keepdims)
+        return add_up(np.where(size == 0, 0.0, np.ones_like(size)), axis=axis, keepdims=keepdims)
     if ord == 1:
-        return np.add.reduce(size, axis=axis, keepdims=keepdims)
+        return add_up(size, axis=axis, keepdims=keepdims)
     if ord == 2:
-        return np.sqrt(np.add.reduce(size * size, axis=axis, keepdims=keepdims))
-    return np.add.reduce(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+        return np.sqrt(add_up(size * size, axis=axis, keepdims=keepdims))
+    return add_up(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
 def norm_pullback(g: Any, x: Any, out: Any, ord: float, axis: Any, keepdims: bool) -> Any:
@@ -215,7 +217,7 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     top = np.max(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
     top = np.where(np.isfinite(top), top, 0.0)
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return total if keepdims else total.reshape(np.add.reduce(x, axis=axis).shape)
+    return total if keepdims else total.reshape(add_up(x, axis=axis).shape)
 
 
 general(logsumexp, lambda g, x, out, *, axis=None, keepdims=False:

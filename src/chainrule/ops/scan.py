@@ -71,7 +71,9 @@ general(
     recurrence,
     lambda g, x, out, *, axis: _after(g, x, axis) * shifted(out, axis, 0.0),
     lambda g, x, *, axis: _after(g, x, axis),
-    holomorphic=True, torch="")
+    holomorphic=True,
+    torch="",
+)
 
 
 def cumprod_pullback(g: Any, x: Any, out: Any, axis: Any) -> Any:

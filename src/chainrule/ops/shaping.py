@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.core.box import derived, function
 from chainrule.core.primitive import linear
 from chainrule.core.sweep import unbroadcast
-from chainrule.ops.indexing import getitem, place, place_items, HOLE
+from chainrule.ops.indexing import HOLE, getitem, place, place_items
 from chainrule.ops.reduction import axes_of
 
 # Shapes and axes
@@ -106,6 +106,11 @@ def _present(g: Any, shape: tuple[int, ...]) -> Any:
     return [np.zeros_like(like, shape=shape) if part is None else part for part in g]
 
 
+def _even(sizes: Any) -> bool:
+    """Whether all parts but perhaps the last have one size."""
+    return len({*sizes[:-1]}) <= 1 and sizes[-1] <= sizes[0]
+
+
 def _split_pullback(g: Any, x: Any, sizes: Any, axis: int) -> Any:
     axis = axis % x.ndim
     total = None
@@ -120,7 +125,8 @@ def _split_pullback(g: Any, x: Any, sizes: Any, axis: int) -> Any:
 
 linear(unbind, lambda g, x, *, axis=0: np.stack(_present(g, x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]), axis),
        outputs=-1)  # fmt: skip
-linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1)
+linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1,
+       node=lambda sizes: "SplitBackward0" if _even(sizes) else "SplitWithSizesBackward0")  # fmt: skip
 
 # Reversing, rolling, padding, repeating
 
@@ -196,7 +202,17 @@ def place_diagonal(x: Any, *, shape: Any, offset: int = 0, axis1: int = 0, axis2
 
 
 linear(place_diagonal, lambda g, x, *, shape, offset=0, axis1=0, axis2=1: np.diagonal(g, offset, axis1, axis2),
-       torch="")  # fmt: skip
+       torch="", node="DiagEmbedBackward0")  # fmt: skip
+
+
+@function
+def diagonal_copy(x: Any, *, offset: int = 0) -> Any:
+    """The diagonal of a matrix, in memory of its own."""
+    return np.diagonal(x, offset).copy()
+
+
+linear(diagonal_copy, lambda g, x, *, offset=0: place_diagonal(g, shape=x.shape, offset=offset), torch="",
+       node="DiagonalBackward0_copy")  # fmt: skip
 
 
 @function
@@ -205,7 +221,7 @@ def trace(x: Any) -> Any:
     return np.trace(x)
 
 
-linear(trace, lambda g, x: g * np.eye(*x.shape, dtype=bool))
+linear(trace, lambda g, x: g * np.eye(*x.shape, dtype=np.bool_))
 
 
 @derived(np.trace)
@@ -220,7 +236,7 @@ def diag(x: Any, k: int = 0) -> Any:
     if x.ndim == 1:
         n = x.shape[0] + abs(k)
         return place_diagonal(x, shape=(n, n), offset=k)
-    return np.diagonal(x, k)
+    return diagonal_copy(x, offset=k)
 
 
 # NumPy functions that are other ones in disguise

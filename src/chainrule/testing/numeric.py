@@ -41,7 +41,7 @@ def gradient(f: Callable[[np.ndarray], Any], x: Any, h: float = 1e-3) -> np.ndar
     array([2., 4.])
     """
     x = np.asarray(x, np.float64)
-    out = np.empty_like(x)
+    out: np.ndarray = np.empty_like(x)
     for index in np.ndindex(x.shape):
         unit = np.zeros_like(x)
         unit[index] = 1

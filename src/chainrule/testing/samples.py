@@ -99,7 +99,7 @@ def elementwise_samples(p: Primitive) -> Iterator[Sample]:
     def operand(i: int, *shape: int) -> np.ndarray:
         return make(*shape, low=domains[i][0], high=domains[i][1])
 
-    every = [{}, *MORE_PARAMS.get(p.fun, [])]
+    every: list[dict[str, Any]] = [{}, *MORE_PARAMS.get(p.fun, [])]
     every = every if ... not in p.params.values() else every[1:]
     for params in every:
         for shapes in SHAPES[p.arity]:
@@ -356,6 +356,8 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     indexing.getitem: _getitem, indexing.place: _place, indexing.take_items: _take_items, indexing.place_items: _place_items,
     indexing.setitem: _setitem, indexing.gather: lambda m: _gather(m, False), indexing.place_along: _place_along,
     indexing.scatter_add: lambda m: _gather(m, True), indexing.scatter: _scatter, np.take: _take,
+    indexing.masked_select: lambda m: _many(((m(4, 3), m(4, 3) > 0), {}), ((m(4, 3), m(3) > 0), {})),
+    shaping.diagonal_copy: lambda m: _each((m(3, 4),), {}, {"offset": 1}),
     indexing.index_add: lambda m: _each((m(4, 3), np.array([0, 2, 2]), m(3, 3)), {"axis": 0}, {"axis": 0, "alpha": -2.0}),
     elementwise.masked_fill: lambda m: _one(m(2, 3), m(2, 3) > 0, m()), elementwise.fill: _fills,
     elementwise.overwrite: _fills, linalg.addmm: lambda m: _one(m(4), m(2, 3), m(3, 4)),

@@ -8,9 +8,13 @@ import numpy as np
 
 from chainrule.core import spec
 from chainrule.core.box import Box
+from chainrule.core.primitive import TABLE
 from chainrule.core.spec import DType
+from chainrule.eager import refusals
+from chainrule.eager.functions.axes import no_tensor
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import Refusal, broadcast_error, c_type_name, not_a_tensor, type_name
 
 
 def _scaled(name: str, other: Any, alpha: float) -> Any:
@@ -28,6 +32,8 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """``input - alpha * other``."""
     check_operand("sub", other)
+    if alpha != 1:
+        refusals.check(TABLE[np.subtract], (input, other), None)
     return F.subtract(input, _scaled("sub", other, alpha))
 
 
@@ -49,7 +55,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     if rounding_mode == "floor":
         return F.floor_divide(input, other)
     if rounding_mode == "trunc":
-        return F.trunc(F.divide(input, other))
+        if result_type(input, other).category > spec.INTEGER:
+            return F.trunc(F.divide(input, other))
+        return F.floor_divide(F.subtract(input, F.fmod(input, other)), other)
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
@@ -67,17 +75,25 @@ def round(input: Any, *, decimals: int = 0) -> Any:
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """``input`` where ``condition``, else ``other``; with the condition alone, the indices where it holds."""
-    if input is None and other is None:
-        return tuple(wrap(index) for index in np.nonzero(condition.array))
-    if condition.dtype is not spec.bool_:
-        raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.name}"
-        )
+    try:
+        if input is None and other is None:
+            return tuple(wrap(index) for index in np.nonzero(condition.array))
+        dtype = condition.dtype
+    except AttributeError:
+        raise not_a_tensor("where", "condition", 1, condition) from None
+    if dtype is not spec.bool_:
+        raise Refusal(f"where expected condition to be a boolean tensor, but got a tensor with dtype {type_name(dtype)}")
     return F.where(condition, input, other)
 
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """``input`` with ``value`` where ``mask``."""
+    if mask.dtype is not spec.bool_:
+        raise Refusal(f"masked_fill_ only supports boolean masks, but got mask with dtype {c_type_name(mask.dtype)}")
+    if getattr(value, "ndim", 0):
+        raise Refusal(
+            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     return F.where(mask, value, input)
 
 
@@ -94,14 +110,30 @@ def result_type(tensor1: Any, tensor2: Any) -> DType:
 
 def equal(input: Any, other: Any) -> bool:
     """Whether both have the same shape and elements."""
-    return input.array.shape == other.array.shape and bool((input.array == other.array).all())
+    try:
+        return input.array.shape == other.array.shape and bool((input.array == other.array).all())
+    except AttributeError:
+        raise no_tensor("equal", input=input, other=other) from None
 
 
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether ``|input - other| <= atol + rtol |other|`` everywhere."""
-    return bool(np.allclose(input.array, other.array, rtol, atol, equal_nan))
+    return bool(_close("allclose", input, other, rtol, atol, equal_nan).all())
 
 
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where ``|input - other| <= atol + rtol |other|``."""
-    return wrap(np.isclose(input.array, other.array, rtol, atol, equal_nan))
+    return wrap(_close("isclose", input, other, rtol, atol, equal_nan))
+
+
+def _close(name: str, input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+    try:
+        x, y = input.array, other.array
+    except AttributeError:
+        raise no_tensor(name, input=input, other=other) from None
+    if x.dtype != y.dtype:
+        raise Refusal(f"{type_name(input.dtype)} did not match {type_name(other.dtype)}")
+    try:
+        return np.asarray(np.isclose(x, y, rtol, atol, equal_nan))
+    except ValueError as fault:
+        raise broadcast_error(x.shape, y.shape) or fault from None

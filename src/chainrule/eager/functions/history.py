@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.core.spec import DType
+from chainrule.eager.layout import Device, require_cpu
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Device, Tensor, wrap
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import Refusal, not_a_tensor
 
 
 def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **same: Any) -> Any:
@@ -19,7 +21,7 @@ def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, c
         elif isinstance(arg, (str, Device)):
             device = arg
     if device is not None:
-        Device(device)
+        require_cpu(device)
     out = input if dtype is None else input.cast(dtype)
     return clone(input) if copy and out is input else out
 
@@ -45,7 +47,12 @@ def detach(input: Any) -> Tensor:
 def detach_(input: Any) -> Any:
     """Forget the history of this tensor; returns it."""
     if input.base is not None and input.node is not None:
-        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        raise Refusal(
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+            "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
+            "called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+            "torch/optim/optimizer.py as the solution."
+        )
     input.node = None
     input.leaf = False
     return input
@@ -53,7 +60,10 @@ def detach_(input: Any) -> Any:
 
 def numel(input: Any) -> int:
     """The number of elements."""
-    return int(input.array.size)
+    try:
+        return int(input.array.size)
+    except AttributeError:
+        raise not_a_tensor("numel", "input", 1, input) from None
 
 
 def is_tensor(obj: Any) -> bool:

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Final
 
 import numpy as np
 
-from chainrule.core.box import Box, dispatch
+from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.inplace import adopt, log_write
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import ShapeError
+from chainrule.errors import (
+    AxisError,
+    IndexRefusal,
+    Refusal,
+    ShapeError,
+    c_type_name,
+    expand_error,
+    index_fault,
+    mask_error,
+    shape_text,
+    type_name,
+)
 from chainrule.ops import indexing
 
 
 def getitem(input: Any, key: Any) -> Any:
     """``input[key]``."""
-    kind = type(key)
-    if kind is int or kind is slice:
-        return F.getitem(input, key)
-    basic, arrays = indexing.split_key(normal_key(key))
-    if not arrays:
-        return F.getitem(input, basic)
-    return F.take_items(input, *arrays, key=basic)
+    try:
+        kind = type(key)
+        if kind is int or kind is slice:
+            return F.getitem(input, key)
+        basic, arrays = indexing.split_key(normal_key(key))
+        if not arrays:
+            return F.getitem(input, basic)
+        return F.take_items(input, *arrays, key=basic)
+    except (IndexError, TypeError) as fault:
+        raise index_error(fault, key, input.array.shape) from None
 
 
 def normal_key(key: Any) -> Any:
@@ -40,45 +55,171 @@ def _normal_part(part: Any) -> Any:
         if part.array.ndim == 0 and part.array.dtype.kind in "iu":
             return int(part.array)
         if part.dtype.differentiable:
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+            raise IndexRefusal("tensors used as indices must be long, int, byte or bool tensors")
         return part.array
     if isinstance(part, (list, range)):
-        return np.asarray(
-            [p.item() if isinstance(p, Tensor) else p for p in part], dtype=None if len(part) else np.int64
-        )
+        return np.asarray([p.item() if isinstance(p, Tensor) else p for p in part], dtype=None if len(part) else np.int64)
     return part
 
 
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
-    static, arrays = indexing.split_key(normal_key(key))
-    recording = modes.is_grad_enabled() and (input.requires_grad or getattr(value, "requires_grad", False))
-    if not recording:
-        raw = value.array if isinstance(value, Tensor) else value
-        try:
+    try:
+        static, arrays = indexing.split_key(normal_key(key))
+        recording = modes.is_grad_enabled() and (input.requires_grad or getattr(value, "requires_grad", False))
+        if not recording:
+            if value is None:
+                raise TypeError
+            raw = value.array if isinstance(value, Tensor) else value
             input.array[indexing.filled(static, tuple(arrays))] = raw
-        except (ValueError, IndexError) as fault:
-            kind = IndexError if isinstance(fault, IndexError) else ShapeError
-            raise kind(f"setitem(): {fault}") from None
-        log_write(input)
+            log_write(input)
+            return
+        operand = value if isinstance(value, Box) else np.asarray(value, input.lane.numpy)
+        result = dispatch(TABLE[indexing.setitem], (input, operand, *arrays), {"key": static})
+    except (ValueError, IndexError, TypeError) as fault:
+        smaller = trimmed(input, key, value)
+        if smaller is None:
+            raise assignment_error(fault, input, key, value) from None
+        setitem(input, key, smaller)
         return
-    if not isinstance(value, Box):
-        value = np.asarray(value, input.lane.numpy)
-    adopt(input, dispatch(TABLE[indexing.setitem], (input, value, *arrays), {"key": static}))
+    if input.leaf and not arrays and key is not Ellipsis:
+        raise Refusal("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    adopt(input, result)
+
+
+# What was wrong with a key, found when indexing has failed
+
+AS_SEQUENCE: Final = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
+    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
+    "will result either in an error or a different result"
+)
+
+
+def index_error(fault: Exception, key: Any, shape: tuple[int, ...], stacklevel: int = 3) -> Exception:
+    """The error for ``key`` on a tensor of ``shape``, in torch's words."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if not shape and len(parts) == 1:
+        if isinstance(parts[0], int):
+            return IndexRefusal(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                "0-dim tensor to a number"
+            )
+        if isinstance(parts[0], slice):
+            return IndexRefusal("slice() cannot be applied to a 0-dim tensor.")
+    if isinstance(fault, TypeError) and "slice indices" in str(fault):
+        return TypeError("slice indices must be integers or None or have an __index__ method")
+    axis = 0
+    for part in parts:
+        if isinstance(part, str):
+            if part is key:  # torch takes it for a sequence
+                warnings.warn(AS_SEQUENCE, UserWarning, stacklevel=stacklevel)
+            return TypeError("new(): invalid data type 'str'")
+        if isinstance(part, float):
+            return IndexRefusal(
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got float)"
+            )
+        if part is Ellipsis:
+            covered = sum(_width(other) for other in parts if other is not Ellipsis)
+            axis += len(shape) - covered
+            continue
+        mask = part.array if isinstance(part, Tensor) else part
+        if isinstance(mask, np.ndarray) and mask.dtype == bool and axis + mask.ndim <= len(shape):
+            for at, (m, n) in enumerate(zip(mask.shape, shape[axis:], strict=False)):
+                if m != n:
+                    return mask_error(mask.shape, at, shape, axis + at)
+        axis += _width(part)
+    return fault
+
+
+def _width(part: Any) -> int:
+    """The number of the tensor's axes that a part of a key stands for."""
+    if part is None or isinstance(part, bool):
+        return 0
+    array = part.array if isinstance(part, Tensor) else part
+    return int(array.ndim) if isinstance(array, np.ndarray) and array.dtype == bool else 1
+
+
+def assignment_error(fault: Exception, input: Any, key: Any, value: Any) -> Exception:
+    """The error for ``input[key] = value``, in torch's words."""
+    if not isinstance(value, (Box, np.ndarray, *NUMBERS)):
+        return TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(input.dtype)}Tensor")
+    try:
+        place = input.array[indexing.filled(*_split(key))].shape
+    except IndexError as refused:
+        fault = refused
+    else:
+        have = np.shape(value.array if isinstance(value, Tensor) else value)
+        if _split(key)[1]:
+            return ShapeError(
+                f"shape mismatch: value tensor of shape {shape_text(have)} cannot be broadcast to indexing result of shape "
+                f"{shape_text(place)}"
+            )
+        error = expand_error(have, place, getattr(value, "dtype", input.dtype))
+        if error is None and isinstance(fault, TypeError):
+            return Refusal(f"value cannot be converted to type {c_type_name(input.dtype)} without overflow")
+        return error or fault
+    shape = input.array.shape
+    return index_error(index_fault(fault, "setitem", [shape]), key, shape, 4)
+
+
+def trimmed(input: Any, key: Any, value: Any) -> Any:
+    """``value`` without leading axes of length 1 that ``input[key]`` lacks (torch drops them), or None."""
+    if not isinstance(value, Tensor):
+        return None
+    try:
+        extra = value.array.ndim - np.ndim(input.array[indexing.filled(*_split(key))])
+    except (IndexError, TypeError):
+        return None
+    shape = value.array.shape
+    return F.reshape(value, shape[extra:]) if extra > 0 and shape[:extra] == (1,) * extra else None
+
+
+def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
+    static, arrays = indexing.split_key(normal_key(key))
+    return static, tuple(arrays)
+
+
+# Along one axis
 
 
 def gather(input: Any, dim: int, index: Any) -> Any:
     """``out[i, j] = input[index[i, j], j]`` for dim 0, and so on."""
-    return F.gather(input, index, axis=axis_of(dim, input.ndim))
+    axis = axis_of(dim, input.ndim)
+    _check_index("gather", input, index, "input")
+    try:
+        return F.gather(input, index, axis=axis)
+    except (Refusal, IndexRefusal) as fault:
+        raise _too_large(input, index, axis) or fault from None
+
+
+def _check_index(name: str, input: Any, index: Any, whose: str) -> None:
+    """Refuse an index tensor of another dtype or number of axes."""
+    if index.array.dtype.kind not in "iu":
+        raise Refusal(f"{name}(): Expected dtype int32/int64 for index")
+    if (index.array.ndim or 1) != (input.array.ndim or 1):
+        raise Refusal(f"Index tensor must have the same number of dimensions as {whose} tensor")
+
+
+def _too_large(input: Any, index: Any, axis: int) -> Refusal | None:
+    for k, (n, have) in enumerate(zip(index.array.shape, input.array.shape, strict=False)):
+        if k != axis and n > have:
+            return Refusal(
+                f"Size does not match at dimension {k} expected index {shape_text(index.array.shape)} to be no larger than "
+                f"self {shape_text(input.array.shape)} apart from dimension {axis}"
+            )
+    return None
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
     """A copy of ``input`` with ``src`` stored at ``index`` along ``dim``."""
+    _check_index("scatter", input, index, "self")
     return F.scatter(input, index, src, axis=axis_of(dim, input.ndim))
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """A copy of ``input`` with ``src`` added at ``index`` along ``dim``."""
+    _check_index("scatter", input, index, "self")
     return F.scatter_add(input, index, src, axis=axis_of(dim, input.ndim))
 
 
@@ -89,12 +230,28 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
 
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The slices number ``index`` along ``dim``."""
-    return F.take(input, index, axis_of(dim, input.ndim))
+    if index.array.dtype.kind not in "iu":
+        raise Refusal("index_select(): Expected dtype int32 or int64 for index")
+    if index.array.ndim > 1:
+        raise IndexRefusal("index_select(): Index is supposed to be a vector")
+    try:
+        return F.take(input, index, axis_of(dim, input.ndim))
+    except AxisError:
+        raise
+    except IndexError:
+        raise IndexRefusal("index out of range in self") from None
 
 
 def take(input: Any, index: Any) -> Any:
     """The elements number ``index`` of the flattened tensor."""
-    return F.take(input, index, None)
+    if index.array.dtype.kind not in "iu":
+        raise Refusal(f"take(): Expected a long tensor for index, but got {type_name(index.dtype)}")
+    try:
+        return F.take(input, index, None)
+    except IndexError:
+        n = input.array.size
+        wrong = next(int(i) for i in index.array.ravel() if not -n <= i < n)
+        raise IndexRefusal(f"out of range: tried to access index {wrong} on a tensor of {n} elements.") from None
 
 
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
@@ -104,14 +261,29 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 def masked_select(input: Any, mask: Any) -> Any:
     """The elements where ``mask``."""
-    return getitem(input, mask)
+    if mask.array.dtype != bool:
+        raise Refusal("masked_select: expected BoolTensor for mask")
+    return F.masked_select(input, mask)
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """The slices from ``start``, ``length`` of them, along ``dim``."""
-    return getitem(input, (slice(None),) * axis_of(dim, input.ndim) + (slice(start, start + length),))
+    axis = axis_of(dim, input.ndim)
+    n = input.array.shape[axis]
+    start = start + n if start < 0 else start
+    if length < 0:
+        raise Refusal("narrow(): length must be non-negative.")
+    if start + length > n:
+        raise Refusal(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return getitem(input, (slice(None),) * axis + (slice(start, start + length),))
 
 
 def select(input: Any, dim: int, index: int) -> Any:
     """The slice number ``index`` along ``dim``."""
-    return getitem(input, (slice(None),) * axis_of(dim, input.ndim) + (index,))
+    axis = axis_of(dim, input.ndim)
+    shape = input.array.shape
+    if not shape:
+        raise IndexRefusal("select() cannot be applied to a 0-dim tensor.")
+    if not -shape[axis] <= index < shape[axis]:
+        raise IndexRefusal(f"select(): index {index} out of range for tensor of size {shape_text(shape)} at dimension {axis}")
+    return getitem(input, (slice(None),) * axis + (index,))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.core.box import dispatch
+from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE
+from chainrule.eager.functions.axes import no_tensor
 from chainrule.eager.specialise import F
+from chainrule.errors import Refusal, ShapeError, shape_text
 from chainrule.ops import linalg
 
 
 def matmul(input: Any, other: Any) -> Any:
     """The matrix product: dot, mv and mm for one and two axes, stacks of matrices beyond."""
-    ndims = input.array.ndim, other.array.ndim
+    try:
+        ndims = input.array.ndim, other.array.ndim
+    except AttributeError:
+        raise no_tensor("matmul", input=input, other=other) from None
     if ndims == (2, 2):
         return F.mm(input, other)
     if ndims == (2, 1):
@@ -22,40 +27,68 @@ def matmul(input: Any, other: Any) -> Any:
     if ndims == (1, 2):
         return F.squeeze(F.mm(F.reshape(input, (1, -1)), other), 0)
     if 0 in ndims:
-        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {ndims[0]}D and {ndims[1]}D")
+        raise Refusal(f"both arguments to matmul need to be at least 1D, but they are {ndims[0]}D and {ndims[1]}D")
     return F.matmul(input, other)
 
 
 def dot(input: Any, tensor: Any) -> Any:
     """The inner product of two vectors."""
-    if input.array.ndim != 1 or tensor.array.ndim != 1:
-        raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
+    try:
+        ndims = input.array.ndim, tensor.array.ndim
+    except AttributeError:
+        raise no_tensor("dot", input=input, tensor=tensor) from None
+    if ndims != (1, 1):
+        raise Refusal(f"1D tensors expected, but got {ndims[0]}D and {ndims[1]}D tensors")
     return F.dot(input, tensor)
 
 
 def mm(input: Any, mat2: Any) -> Any:
     """The product of two matrices."""
-    if input.array.ndim != 2 or mat2.array.ndim != 2:
-        raise RuntimeError("self must be a matrix" if input.array.ndim != 2 else "mat2 must be a matrix")
+    try:
+        ndims = input.array.ndim, mat2.array.ndim
+    except AttributeError:
+        raise no_tensor("mm", input=input, mat2=mat2) from None
+    if ndims != (2, 2):
+        raise Refusal("self must be a matrix" if ndims[0] != 2 else "mat2 must be a matrix")
     return F.mm(input, mat2)
 
 
 def mv(input: Any, vec: Any) -> Any:
     """A matrix times a vector."""
-    if input.array.ndim != 2 or vec.array.ndim != 1:
-        raise RuntimeError(f"vector + matrix @ vector expected, got {vec.ndim}, {input.ndim}, {vec.ndim}")
+    try:
+        ndims = input.array.ndim, vec.array.ndim
+    except AttributeError:
+        raise no_tensor("mv", input=input, vec=vec) from None
+    if ndims != (2, 1):
+        raise Refusal(f"vector + matrix @ vector expected, got 1, {ndims[0]}, {ndims[1]}")
     return F.mv(input, vec)
 
 
 def bmm(input: Any, mat2: Any) -> Any:
     """The products of two stacks of matrices."""
-    if input.ndim != 3 or mat2.ndim != 3:
-        raise RuntimeError("batch1 must be a 3D tensor" if input.ndim != 3 else "batch2 must be a 3D tensor")
+    try:
+        a, b = input.array.shape, mat2.array.shape
+    except AttributeError:
+        raise no_tensor("bmm", input=input, mat2=mat2) from None
+    if len(a) != 3 or len(b) != 3:
+        raise Refusal("batch1 must be a 3D tensor" if len(a) != 3 else "batch2 must be a 3D tensor")
+    if a[0] != b[0]:
+        raise ShapeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: {shape_text((a[0], a[2]))} but got: "
+            f"{shape_text(b[:2])}."
+        )
     return F.matmul(input, mat2)
 
 
 def outer(input: Any, vec2: Any) -> Any:
     """``out[i, j] = input[i] vec2[j]``."""
+    try:
+        ndims = input.array.ndim, vec2.array.ndim
+    except AttributeError:
+        raise no_tensor("outer", input=input, vec2=vec2) from None
+    for name, ndim in zip(("self", "vec2"), ndims, strict=True):
+        if ndim != 1:
+            raise Refusal(f"outer: Expected 1-D argument {name}, but got {ndim}-D")
     return F.multiply(F.reshape(input, (-1, 1)), vec2)
 
 
@@ -65,16 +98,92 @@ def einsum(equation: str, *operands: Any) -> Any:
         operands = tuple(operands[0])
     try:
         spelled = linalg.explicit(equation, [x.ndim for x in operands])
-    except ValueError as fault:
-        raise RuntimeError(str(fault)) from None
-    return dispatch(TABLE[linalg.einsum], operands, {"subscripts": spelled})
+        return dispatch(TABLE[linalg.einsum], operands, {"subscripts": spelled})
+    except (ValueError, AttributeError):
+        error = _einsum_error(equation, operands)
+        if error is None:
+            raise
+        raise error from None
+
+
+def _einsum_error(equation: str, operands: tuple[Any, ...]) -> Exception | None:
+    """Why torch refuses this call of `einsum`; None if it does not."""
+    for k, x in enumerate(operands):
+        if not isinstance(x, Box):
+            return TypeError(f"expected Tensor as element {k} in argument 1, but got {type(x).__name__}")
+    left, _, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if not operands:
+        return Refusal("einsum(): must specify the equation string and at least one operand, or at least one operand and "
+                       "its subscripts list")  # fmt: skip
+    if len(terms) != len(operands):
+        more = "fewer" if len(operands) < len(terms) else "more"
+        return Refusal(f"einsum(): {more} operands were provided than specified in the equation")
+    seen: dict[str, int] = {}
+    for k, (term, x) in enumerate(zip(terms, operands, strict=True)):
+        error = _term_error(equation, term, k, tuple(x.shape), seen)
+        if error is not None:
+            return error
+    for letter in right.replace("...", ""):
+        if letter not in seen:
+            return Refusal(f"einsum(): output subscript {letter} does not appear in the equation for any input operand")
+        if right.count(letter) > 1:
+            return Refusal(f"einsum(): output subscript {letter} appears more than once in the output")
+    return None
+
+
+def _term_error(equation: str, term: str, k: int, shape: tuple[int, ...], seen: dict[str, int]) -> Exception | None:
+    """What is wrong with the subscripts of operand ``k``; the sizes of its letters go into ``seen``."""
+    before, dots, after = term.partition("...")
+    letters = before + after
+    for letter in letters:
+        if letter == ".":
+            return Refusal(f"einsum(): found '.' for operand {k} that is not part of any ellipsis")
+        if not (letter.isascii() and letter.isalpha()):
+            return Refusal(
+                f"einsum(): invalid subscript given at index {equation.index(letter)} in the equation string, subscripts must "
+                "be in [a-zA-Z]"
+            )
+    if len(letters) > len(shape) or (not dots and len(letters) < len(shape)):
+        how = "is more than" if dots else "does not match"
+        end = "" if dots else " and no ellipsis was given"
+        return Refusal(
+            f"einsum(): the number of subscripts in the equation ({len(letters)}) {how} the number of dimensions "
+            f"({len(shape)}) for operand {k}{end}"
+        )
+    sizes = [*shape[: len(before)], *shape[len(shape) - len(after) :]]
+    own: dict[str, int] = {}
+    for letter, n in zip(letters, sizes, strict=True):
+        if own.setdefault(letter, n) != n:
+            return Refusal(
+                f"einsum(): subscript {letter} is repeated for operand {k} but the sizes don't match, {n} != {own[letter]}"
+            )
+        if seen.get(letter, 1) not in (1, n) and n != 1:
+            return Refusal(
+                f"einsum(): subscript {letter} has size {n} for operand {k} which does not broadcast with previously seen "
+                f"size {seen[letter]}"
+            )
+        seen[letter] = max(seen.get(letter, 1), n)
+    return None
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """Sum of products over pairs of axes."""
+    if not isinstance(dims, int):
+        pairs = [(d,) if isinstance(d, int) else tuple(d) for d in dims]
+    else:
+        pairs = [tuple(range(-dims, 0)), tuple(range(dims))]
+    for i, j in zip(*pairs, strict=False):
+        m, n = a.array.shape[i], b.array.shape[j]
+        if m != n:
+            raise ShapeError(
+                f"contracted dimensions need to match, but first has size {m} in dim {i} and second has size {n} in dim {j}"
+            )
     return linalg.tensordot(a, b, dims)
 
 
 def trace(input: Any) -> Any:
     """The sum of the diagonal of a matrix."""
+    if input.array.ndim != 2:
+        raise Refusal(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     return F.trace(input)

@@ -9,9 +9,17 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import Box
 from chainrule.core.spec import DType
-from chainrule.eager.functions.axes import axes_of, axis_of
+from chainrule.eager.functions.axes import axes_of, axis_of, no_tensor
+from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import wrap
+from chainrule.errors import IndexRefusal, Refusal, not_a_tensor, type_name
+from chainrule.ops.reduction import count as reduced_count
+
+
+def _tensor(name: str, input: Any) -> None:
+    if not isinstance(input, Box):
+        raise not_a_tensor(name, "input", 1, input)
 
 
 def _reduce(fun: Any, input: Any, dim: Any, keepdim: bool, dtype: DType | None = None) -> Any:
@@ -28,8 +36,11 @@ def _reduce(fun: Any, input: Any, dim: Any, keepdim: bool, dtype: DType | None =
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None, axis: Any = None,
         keepdims: bool = False) -> Any:  # fmt: skip
     """The sum over ``dim`` (all elements)."""
-    if dim is None and axis is None and dtype is None and input.lane.plain:
-        return F.sum(input)
+    try:
+        if dim is None and axis is None and dtype is None and input.lane.plain:
+            return F.sum(input)
+    except AttributeError:
+        raise no_tensor("sum", input=input) from None
     if dtype is None and input.dtype.category < spec.FLOAT:
         dtype = spec.int64
     return _reduce(F.sum, input, axis if dim is None else dim, keepdim or keepdims, dtype)
@@ -38,29 +49,41 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | No
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None, axis: Any = None,
          keepdims: bool = False) -> Any:  # fmt: skip
     """The mean over ``dim`` (all elements)."""
+    _tensor("mean", input)
     if dtype is None and not input.dtype.differentiable:
-        raise RuntimeError(
+        raise Refusal(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {TYPE_NAMES.get(input.dtype.name, input.dtype.name)}"
+            f"Got: {type_name(input.dtype)}"
         )
     return _reduce(F.mean, input, axis if dim is None else dim, keepdim or keepdims, dtype)
 
 
-TYPE_NAMES = {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
-
-
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The product over ``dim`` (all elements)."""
+    _tensor("prod", input)
     if dtype is None and input.dtype.category < spec.FLOAT:
         dtype = spec.int64
     return _reduce(F.prod, input, dim, keepdim, dtype)
 
 
 class MaxResult(NamedTuple):
-    """Extreme values and where they stand."""
+    """The largest values and where they stand."""
 
     values: Any
     indices: Any
+
+    def __repr__(self) -> str:
+        return _result_text("max", self)
+
+
+class MinResult(NamedTuple):
+    """The smallest values and where they stand."""
+
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return _result_text("min", self)
 
 
 class SortResult(NamedTuple):
@@ -69,27 +92,61 @@ class SortResult(NamedTuple):
     values: Any
     indices: Any
 
+    def __repr__(self) -> str:
+        return _result_text("sort", self)
+
+
+def _result_text(name: str, result: Any) -> str:
+    """Several results as torch prints them."""
+    parts = ",\n".join(f"{field}={value!r}" for field, value in result._asdict().items())
+    return f"torch.return_types.{name}(\n{parts})"
+
 
 def _extremum(name: str, input: Any, dim: Any, keepdim: bool, other: Any) -> Any:
-    pairwise, along, all_of = EXTREMA[name]
+    pairwise, along, all_of, result = EXTREMA[name]
+    _tensor(name, input)
     if other is None and isinstance(dim, Box):
         other, dim = dim, None
     if other is not None:
         return getattr(F, pairwise)(input, other)
     if dim is None:
         if input.numel() == 0:
-            raise RuntimeError(
+            raise Refusal(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
                 "Specify the reduction dim with the 'dim' argument."
             )
+        if input.dtype.is_complex:
+            raise _not_implemented(f"{name}_all", input.dtype)
         return getattr(F, all_of)(input)
+    _real(name, input)
     axis = axis_of(dim, input.ndim)
     if input.ndim == 0:
-        return MaxResult(getattr(F, all_of)(input), wrap(np.zeros((), np.int64)))
-    return MaxResult(*getattr(F, along)(input, axis=axis, keepdims=keepdim))
+        return result(getattr(F, all_of)(input), wrap(np.zeros((), np.int64)))
+    _not_empty(name, input, axis)
+    return result(*getattr(F, along)(input, axis=axis, keepdims=keepdim))
 
 
-EXTREMA = {"max": ("maximum", "max_with_index", "max"), "min": ("minimum", "min_with_index", "min")}
+EXTREMA = {
+    "max": ("maximum", "max_with_index", "max", MaxResult),
+    "min": ("minimum", "min_with_index", "min", MinResult),
+}
+
+
+def _real(name: str, input: Any) -> None:
+    """Refuse complex numbers, which have no order."""
+    if input.dtype.is_complex:
+        raise Refusal(f"{name}(): does not support complex input")
+
+
+def _not_implemented(kernel: str, dtype: DType) -> NotImplementedError:
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
+
+
+def _not_empty(name: str, input: Any, axis: Any) -> None:
+    """Refuse an extremum over no elements."""
+    for a in axis if isinstance(axis, tuple) else (axis,):
+        if input.ndim and input.array.shape[a] == 0:
+            raise IndexRefusal(f"{name}(): Expected reduction dim {a} to have non-zero size.")
 
 
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
@@ -104,12 +161,27 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The largest element over ``dim``; equal ones share the gradient."""
-    return _reduce(F.max, input, axes_of(dim, input.ndim), keepdim)
+    return _reduce(F.max, input, _extreme_axes("amax", input, dim), keepdim)
 
 
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The smallest element over ``dim``; equal ones share the gradient."""
-    return _reduce(F.min, input, axes_of(dim, input.ndim), keepdim)
+    return _reduce(F.min, input, _extreme_axes("amin", input, dim), keepdim)
+
+
+def _extreme_axes(name: str, input: Any, dim: Any) -> Any:
+    _tensor(name, input)
+    if input.dtype.is_complex:
+        raise _not_implemented(f"{name[1:]}_values_cpu", input.dtype)
+    if dim == () and input.numel() == 0:
+        raise Refusal(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+            "'dim' argument."
+        )
+    axes = axes_of(dim, input.ndim)
+    if axes is not None:
+        _not_empty(name, input, axes)
+    return axes
 
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -123,50 +195,74 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def _arg(fun: Any, name: str, input: Any, dim: int | None, keepdim: bool) -> Any:
-    if input.numel() == 0 and dim is None:
-        raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+    _tensor(name, input)
+    _real(name, input)
+    if input.dtype is spec.bool_:
+        raise Refusal(f"{name}(): does not support bool input")
+    if dim is not None:
+        _not_empty(name, input, axis_of(dim, input.ndim))
+    elif input.numel() == 0:
+        raise IndexRefusal(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
     return _reduce(lambda x, axis, keep: fun(x, axis=axis, keepdims=keep), input, dim, keepdim)
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether any element is nonzero."""
-    return _reduce(lambda x, axis, keep: F.any(x, axis=axis, keepdims=keep), input, dim, keepdim)
+    return _logical("any", input, dim, keepdim)
 
 
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether all elements are nonzero."""
-    return _reduce(lambda x, axis, keep: F.all(x, axis=axis, keepdims=keep), input, dim, keepdim)
+    return _logical("all", input, dim, keepdim)
+
+
+def _logical(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
+    _tensor(name, input)
+    fun = getattr(F, name)
+    found = _reduce(lambda x, axis, keep: fun(x, axis=axis, keepdims=keep), input, dim, keepdim)
+    return found.cast(spec.uint8) if input.dtype is spec.uint8 else found
 
 
 def count_nonzero(input: Any, dim: Any = None) -> Any:
     """How many elements are not zero."""
+    _tensor("count_nonzero", input)
     return F.count_nonzero(input, axis=axes_of(dim, input.ndim))
 
 
 def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
     """The variance over ``dim``, divided by ``n - correction``."""
-    return _var(F.var, input, dim, unbiased, keepdim, correction)
+    return _var("var", input, dim, unbiased, keepdim, correction)
 
 
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
     """The standard deviation over ``dim``, with ``n - correction``."""
-    return _var(F.std, input, dim, unbiased, keepdim, correction)
+    return _var("std", input, dim, unbiased, keepdim, correction)
 
 
-def _var(fun: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: float) -> Any:
+def _var(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: float) -> Any:
+    _tensor(name, input)
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    if not input.dtype.differentiable:
+        raise Refusal("std and var only support floating point and complex dtypes")
     ddof = correction if unbiased is None else int(unbiased)
-    return fun(input, axes_of(dim, input.ndim), ddof, keepdim)
+    axes = axes_of(dim, input.ndim)
+    if reduced_count(input.array.shape, axes) <= ddof:
+        notice(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+            "numel divided by output numel)."
+        )
+    return getattr(F, name)(input, axes, ddof, keepdim)
 
 
 def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: DType | None = None) -> Any:
     """The vector norm of order ``p`` ("fro" is 2) over ``dim`` (all elements)."""
+    _tensor("norm", input)
     if dtype is not None:
         input = input.cast(dtype)
     if not input.dtype.differentiable:
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype.name}"
+        raise Refusal(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(input.dtype)}"
         )
     order = 2 if p == "fro" or p is None else p
     return F.vector_norm(input, order, None if dim is None else axes_of(dim, input.ndim), keepdim)
@@ -179,11 +275,13 @@ def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False) 
 
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """``log(sum(exp(input)))`` over ``dim``."""
+    _tensor("logsumexp", input)
     return _reduce(F.logsumexp, input, dim, keepdim)
 
 
 def cumsum(input: Any, dim: int) -> Any:
     """Running sums along ``dim``."""
+    _tensor("cumsum", input)
     if input.dtype.category < spec.FLOAT:
         input = input.cast(spec.int64)
     return F.cumsum(input, axis_of(dim, input.ndim))
@@ -191,32 +289,39 @@ def cumsum(input: Any, dim: int) -> Any:
 
 def cumprod(input: Any, dim: int) -> Any:
     """Running products along ``dim``."""
+    _tensor("cumprod", input)
+    if input.dtype.category < spec.FLOAT:
+        input = input.cast(spec.int64)
     return F.cumprod(input, axis_of(dim, input.ndim))
 
 
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> SortResult:
     """The elements in order along ``dim``, and where they stood."""
+    _tensor("sort", input)
+    if input.dtype.is_complex:
+        raise Refusal(" Sort does not support complex dtypes on CPU")
     return SortResult(*F.sort_with_index(input, axis=axis_of(dim, input.ndim), descending=descending))
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """Where the elements in order along ``dim`` stand."""
+    _tensor("argsort", input)
     return sort(input.detach(), dim, descending).indices
 
 
-def softmax(input: Any, dim: int | None = None, dtype: DType | None = None) -> Any:
+def softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """``exp(input) / sum(exp(input))`` along ``dim``."""
-    return _softmax(F.softmax, input, dim, dtype)
+    return _softmax("softmax", input, dim, dtype)
 
 
-def log_softmax(input: Any, dim: int | None = None, dtype: DType | None = None) -> Any:
+def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """The logarithm of `softmax`, without overflow."""
-    return _softmax(F.log_softmax, input, dim, dtype)
+    return _softmax("log_softmax", input, dim, dtype)
 
 
-def _softmax(fun: Any, input: Any, dim: int | None, dtype: DType | None) -> Any:
-    if dim is None:
-        dim = 0 if input.ndim in (0, 1, 3) else 1
+def _softmax(name: str, input: Any, dim: int, dtype: DType | None) -> Any:
+    _tensor(name, input)
+    fun = getattr(F, name)
     if dtype is not None:
         input = input.cast(dtype)
     axis = axis_of(dim, input.ndim)

@@ -1,0 +1,79 @@
+"""Copies of tensors: ``copy.deepcopy``, ``copy.copy`` and ``pickle``, which keep leaves only."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.eager.tensor import Parameter, Tensor, lane_of, leaf
+
+
+def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A leaf with copies of the numbers and the gradient; RuntimeError for what was computed."""
+    if self.node is not None:
+        raise RuntimeError(DEEPCOPY)
+    if id(self) in memo:
+        return memo[id(self)]  # type: ignore[no-any-return]
+    t = rebuild(type(self), copied(self.array, memo), self.leaf, {})
+    t.lane = self.lane
+    memo[id(self)] = t
+    t._grad = copy.deepcopy(self._grad, memo)
+    if type(self) is not Parameter:  # torch leaves a Parameter's own attributes behind
+        vars_of(t).update(copy.deepcopy(vars_of(self), memo))
+    return t
+
+
+def reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
+    """As torch: the numbers, whether they ask for a gradient, the user's attributes; no history, no gradient."""
+    return rebuild, (type(self), self.array, self.requires_grad, vars_of(self))
+
+
+def vars_of(t: Tensor) -> dict[str, Any]:
+    """The attributes that the user gave a tensor, where its class lets him."""
+    return getattr(t, "__dict__", {})
+
+
+def rebuild(cls: type[Tensor], array: np.ndarray, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+    """A leaf of the class ``cls``: what a pickled tensor becomes again."""
+    t = of_class(cls, leaf(array, lane_of(array)))
+    t.leaf = requires_grad
+    vars_of(t).update(attributes)
+    return t
+
+
+def of_class(cls: type[Tensor], t: Tensor) -> Tensor:
+    """``t`` as an object of a class derived from Tensor."""
+    if cls is Tensor:
+        return t
+    other = object.__new__(cls)
+    for slot in Tensor.__slots__[1:]:
+        setattr(other, slot, getattr(t, slot))
+    return other
+
+
+def copied(array: np.ndarray, memo: dict[int, Any]) -> np.ndarray:
+    """A deep copy; views of one array become views of its copy."""
+    owner = array
+    while type(owner.base) is np.ndarray:
+        owner = owner.base
+    if not owner.flags.c_contiguous or owner.dtype != array.dtype:
+        return array.copy(order="K")
+    if id(owner) not in memo:
+        memo[id(owner)] = owner.copy()
+    copy_of_owner = memo[id(owner)]
+    if owner is array:
+        return copy_of_owner  # type: ignore[no-any-return]
+    start = (array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) // array.itemsize
+    return np.lib.stride_tricks.as_strided(copy_of_owner.reshape(-1)[start:], array.shape, array.strides)
+
+
+DEEPCOPY: Final = (
+    "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were "
+    "attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
+    "https://github.com/pytorch/pytorch/pull/103001"
+)
+
+Tensor.__deepcopy__ = deepcopy  # type: ignore[attr-defined]
+Tensor.__reduce_ex__ = reduce_ex  # type: ignore[method-assign, assignment]

@@ -1,0 +1,55 @@
+"""Lanes: the dtype of a tensor as one shared object, which tells the fast functions all they need."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core import spec
+from chainrule.core.spec import DType
+from chainrule.eager import modes
+
+
+class Lane:
+    """What tensors must share to be combined by the fast functions: shared object, equal lane.
+
+    ``plain`` lanes (float32, float64) need no promotion and no conjugation; ``native`` ones may at least be
+    moved about without looking at the dtype.
+    """
+
+    __slots__ = ("dtype", "inference", "native", "numpy", "plain", "scalars")
+
+    def __init__(self, dtype: DType, *, inference: bool = False) -> None:
+        self.dtype = dtype
+        self.numpy = dtype.numpy
+        self.inference = inference
+        self.plain = not inference and dtype.name in ("float32", "float64")
+        self.native = not inference
+        self.scalars: dict[float, np.ndarray] = {}  # Python numbers as 0-d arrays: NumPy takes these twice as fast
+
+
+LANES: Final = {d.numpy: Lane(d) for d in spec.DTYPES}
+INFERENCE_LANES: Final = {d.numpy: Lane(d, inference=True) for d in spec.DTYPES}
+
+
+def lane_of(array: Any) -> Lane:
+    """The lane of a raw array in the present mode."""
+    mode = modes.state()
+    lanes = LANES if mode is None or not mode.inference else INFERENCE_LANES
+    lane = lanes.get(array.dtype)
+    return lanes[spec.of_numpy(array.dtype).numpy] if lane is None else lane
+
+
+def scalar(lane: Lane, number: float) -> np.ndarray:
+    """``number`` as a 0-d array of the lane, remembered (but for zeros, since -0.0 == 0.0)."""
+    array = np.asarray(number, lane.numpy)
+    if number != 0 and len(lane.scalars) < 1024:
+        lane.scalars[number] = array
+    return array
+
+
+def remembered(lane: Lane, number: float) -> np.ndarray:
+    """`scalar`, looked up first."""
+    array = lane.scalars.get(number)
+    return scalar(lane, number) if array is None else array

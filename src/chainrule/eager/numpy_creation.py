@@ -1,0 +1,67 @@
+"""NumPy's names for making tensors like others, and for asking their size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.box import derived
+from chainrule.eager.tensor import Tensor, wrap
+
+
+@derived(np.zeros_like)
+def numpy_zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """NumPy's zeros_like, a tensor."""
+    return _numpy_like(a, 0, dtype, shape)
+
+
+@derived(np.ones_like)
+def numpy_ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """NumPy's ones_like, a tensor."""
+    return _numpy_like(a, 1, dtype, shape)
+
+
+@derived(np.full_like)
+def numpy_full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    """NumPy's full_like, a tensor."""
+    return _numpy_like(a, fill_value, dtype, shape)
+
+
+def _numpy_like(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
+    found = getattr(a.dtype, "numpy", a.dtype) if dtype is None else dtype
+    array = np.full(tuple(a.shape) if shape is None else shape, value, found)
+    return wrap(array) if isinstance(a, Tensor) else array
+
+
+@derived(np.zeros)
+def numpy_zeros(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
+    """``np.zeros(shape, like=t)``, a tensor."""
+    return wrap(np.zeros(shape, dtype))
+
+
+@derived(np.ones)
+def numpy_ones(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
+    """``np.ones(shape, like=t)``, a tensor."""
+    return wrap(np.ones(shape, dtype))
+
+
+@derived(np.shape)
+def numpy_shape(a: Any) -> tuple[int, ...]:
+    """NumPy's shape."""
+    return tuple(a.shape)
+
+
+@derived(np.ndim)
+def numpy_ndim(a: Any) -> int:
+    """NumPy's ndim."""
+    return len(a.shape)
+
+
+@derived(np.size)
+def numpy_size(a: Any, axis: int | None = None) -> int:
+    """NumPy's size."""
+    return math.prod(a.shape) if axis is None else a.shape[axis]

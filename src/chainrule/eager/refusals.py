@@ -1,0 +1,181 @@
+"""What torch refuses, or computes in a dtype of its own, because of the dtypes of the operands.
+
+NumPy has an answer for most of these calls. The generic path asks `check` once per call, the specialised
+functions never: their operands have one floating-point dtype. `explain` is for the errors whose words depend on
+the values of the operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core import spec
+from chainrule.core.box import NUMBERS
+from chainrule.core.primitive import Primitive
+from chainrule.core.rules import dtype_of
+from chainrule.core.spec import DType
+from chainrule.eager.tensor import Tensor
+from chainrule.errors import LinAlgError, Refusal, c_type_name, type_name
+
+Instead = Callable[..., Any]
+
+
+def check(p: Primitive, operands: Sequence[Any], common: DType | None) -> Instead | None:
+    """Raise what torch raises for operands of these dtypes.
+
+    Returns None, or the function of the raw operands to run instead of ``p.raw``, whose result has torch's dtype
+    (boolean or integer: there is nothing to record).
+    """
+    refuse = REFUSALS.get(p.name)
+    if refuse is not None:
+        refuse(p.name, operands, common)
+    if common is None or common.category > spec.INTEGER:
+        return None
+    return INSTEAD.get((p.name, common.category))
+
+
+def _dtype(operand: Any) -> DType:
+    return spec.weak_dtype(operand) if isinstance(operand, NUMBERS) else dtype_of(operand)
+
+
+def _is_bool(operand: Any) -> bool:
+    return _dtype(operand) is spec.bool_
+
+
+def _subtraction(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    bools = sum(map(_is_bool, operands))
+    if bools == 2:
+        raise Refusal(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if bools:
+        raise Refusal(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead."
+        )
+
+
+def _negation(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if _is_bool(operands[0]):
+        raise Refusal(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
+
+
+def _plus(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if _is_bool(operands[0]):
+        raise Refusal("The `+` operator, on a bool tensor is not supported.")
+
+
+def _relu(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if _is_bool(operands[0]):
+        raise Refusal("Boolean inputs not supported for relu")
+
+
+def _integer_division(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if common is None or common.category > spec.INTEGER:
+        return
+    divisor = operands[1].array if isinstance(operands[1], Tensor) else operands[1]
+    if isinstance(divisor, (np.ndarray, *NUMBERS)) and not np.all(divisor):
+        raise Refusal("ZeroDivisionError")
+
+
+def _power(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    exponent = operands[1]
+    if common is not None and common.category <= spec.INTEGER and isinstance(exponent, NUMBERS) and exponent < 0:
+        raise Refusal("Integers to negative integer powers are not allowed.")
+
+
+def _integer_power(x: Any, y: Any) -> Any:
+    """NumPy's power, but 0 for the fractions that an array of negative exponents would give (1 and -1 are their own)."""
+    try:
+        return np.power(x, y)
+    except ValueError:
+        unit = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y % 2), 0))
+        return np.where(y < 0, unit, np.power(x, np.where(y < 0, 0, y))).astype(np.result_type(x, y))
+
+
+def _factorisation(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    dtypes = [_dtype(x) for x in operands]
+    if not dtypes[0].differentiable:
+        raise Refusal(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {type_name(dtypes[0])}")
+    if dtypes[-1] is not dtypes[0]:
+        raise Refusal(
+            f"linalg.{name}: Expected A and B to have the same dtype, but found A of type {type_name(dtypes[0])} and B of "
+            f"type {type_name(dtypes[1])} instead"
+        )
+
+
+def _product(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    """Products of tensors of two dtypes (a NumPy array beside a tensor is brought to the common one)."""
+    x, y = operands
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or x.dtype is y.dtype:
+        return
+    if name == "dot":
+        raise Refusal(
+            f"dot : expected both vectors to have same dtype, but found {type_name(x.dtype)} and {type_name(y.dtype)}"
+        )
+    if y.ndim == 1:
+        a, b = type_name(x.dtype), type_name(y.dtype)
+        raise Refusal(f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b}")
+    if y.ndim == 2:
+        raise Refusal(f"expected m1 and m2 to have the same dtype, but got: {c_type_name(x.dtype)} != {c_type_name(y.dtype)}")
+    raise Refusal(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")
+
+
+REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] = {
+    "subtract": _subtraction, "negative": _negation, "positive": _plus, "relu": _relu,
+    "floor_divide": _integer_division, "remainder": _integer_division, "fmod": _integer_division,
+    "power": _power, "inv": _factorisation, "det": _factorisation, "solve": _factorisation,
+    "dot": _product, "mv": _product, "mm": _product, "matmul": _product,
+}  # fmt: skip
+
+
+def _same(x: Any, **params: Any) -> Any:
+    return x.copy()
+
+
+INSTEAD: Final[dict[tuple[str, int], Instead]] = {
+    ("power", spec.BOOL): lambda x, y: x | ~y,
+    ("power", spec.INTEGER): _integer_power,
+    ("square", spec.BOOL): lambda x: x.astype(np.int64),
+    ("sign", spec.BOOL): _same,
+    ("conjugate", spec.BOOL): _same,
+    ("rint", spec.INTEGER): _same,
+}  # where NumPy's result has another dtype than torch's, by the category of the common dtype
+
+
+def explain(fault: Exception, p: Primitive, arrays: Sequence[Any]) -> Exception | None:
+    """The error in torch's words where these depend on the operands' values, or None."""
+    if type(fault).__name__ != "LinAlgError" or "ingular" not in str(fault):
+        return None
+    matrices = np.asarray(arrays[0])
+    stack = matrices.reshape(-1, *matrices.shape[-2:])
+    pivots = [zero_pivot(matrix) for matrix in stack]
+    k = next((k for k, pivot in enumerate(pivots) if pivot), 0)
+    where = f"(Batch element {k}): " if matrices.ndim > 2 else ""
+    if p.name == "inv":
+        return LinAlgError(
+            f"linalg.inv: {where}The diagonal element {pivots[k]} is zero, the inversion could not be completed because "
+            "the input matrix is singular."
+        )
+    return LinAlgError(f"torch.linalg.{p.name}: {where}The solver failed because the input matrix is singular.")
+
+
+def zero_pivot(matrix: np.ndarray) -> int:
+    """The number, from 1, of the first diagonal element that is 0 after elimination with pivoting; 0 if none is."""
+    rest = matrix.copy()
+    first = 0
+    for k in range(len(rest)):
+        row = k + int(np.abs(rest[k:, k]).argmax())
+        rest[[k, row]] = rest[[row, k]]
+        if rest[k, k] == 0:
+            first = first or k + 1
+            continue
+        rest[k + 1 :, k:] -= np.outer(rest[k + 1 :, k] / rest[k, k], rest[k, k:])
+    return first

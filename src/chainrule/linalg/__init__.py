@@ -1,0 +1,26 @@
+"""torch.linalg: norms, inverses, determinants, linear systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.eager.functions.products import matmul
+from chainrule.eager.functions.reductions import vector_norm
+from chainrule.eager.namespace import function_named
+
+__all__ = ["matmul", "norm", "vector_norm"]
+
+
+def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any:
+    """The 2-norm of all elements or over ``dim``; other orders for vectors, "fro" for matrices."""
+    matrix = (A.ndim == 2 and dim is None and ord is not None) or (isinstance(dim, tuple) and len(dim) == 2)
+    if matrix and ord not in (None, "fro"):
+        raise NotImplementedError(f"the matrix norm of order {ord!r} is not there yet; 'fro' is")
+    return vector_norm(A, 2 if ord in (None, "fro") else ord, dim, keepdim)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("inv", "det", "solve"):
+        raise AttributeError(f"module 'chainrule.linalg' has no attribute {name!r}")
+    found = globals()[name] = function_named(name)
+    return found
