@@ -94,6 +94,7 @@ def test_ways_to_say_it(run, args: list[str]) -> None:
         (["x", "--at", "x=3", "--wrt", "q"], "chainrule: --wrt q: the expression has no variable 'q'\n"),
         (["x", "--at"], "chainrule explain: argument --at: expected one argument\n"),
         (["x", "--att", "x=3"], "chainrule: unrecognized arguments: --att\n"),
+        (["det(exp(M))", "--at", "M=1e9,1;1,1e9"], None),
         (["x", "--mode", "up"], None),
         (["x", "--lang", "fr"], None),
     ],

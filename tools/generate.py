@@ -78,7 +78,7 @@ def functions_stub() -> str:
     lines += [f"{name}: DType" for name in ("half", "float", "double", "cfloat", "cdouble", "short", "int", "long")]
     lines.append("from chainrule import linalg as linalg, nn as nn")
     lines.append("from chainrule.insight.draw import draw as draw\nfrom chainrule.insight.explain import explain as explain")
-    lines += ["strided: str", "pi: builtins.float", "inf: builtins.float", "nan: builtins.float", "e: builtins.float\n"]
+    lines += ["pi: builtins.float", "inf: builtins.float", "nan: builtins.float", "e: builtins.float\n"]
     for name in public_names():
         fun = getattr(chainrule, name)
         lines.append(f"def {name}({signature_of(fun, method=False)}) -> {result_of(fun)}: ...")
@@ -111,7 +111,7 @@ def tensor_stub() -> str:
     lines.append("class Tensor(Box):")
     lines += ["    array: Any", "    lane: Lane", "    node: Any", "    leaf: builtins.bool", "    hooks: Any", "    base: Any",
               "    version: Any", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
-              "    level: builtins.int", "    layout: ClassVar[str]", "    device: ClassVar[Device]",
+              "    level: builtins.int", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
               "    is_cuda: ClassVar[builtins.bool]", "    is_sparse: ClassVar[builtins.bool]",
               "    is_quantized: ClassVar[builtins.bool]",
               "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]  # fmt: skip
@@ -121,32 +121,12 @@ def tensor_stub() -> str:
 
 
 PLAIN = '''\
-class Lane:
-    dtype: DType
-    numpy: np.dtype[Any]
-    inference: bool
-    plain: bool
-    native: bool
-    scalars: dict[float, np.ndarray]
-    def __init__(self, dtype: DType, *, inference: bool = ...) -> None: ...
+from chainrule.eager.lane import INFERENCE_LANES as INFERENCE_LANES, LANES as LANES, Lane as Lane
+from chainrule.eager.lane import lane_of as lane_of, remembered as remembered, scalar as scalar
+from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layout, Size as Size
 
-LANES: Final[dict[Any, Lane]]
-INFERENCE_LANES: Final[dict[Any, Lane]]
-CPU: Final[Device]
-
-def lane_of(array: Any) -> Lane: ...
-def scalar(lane: Lane, number: float) -> np.ndarray: ...
-def remembered(lane: Lane, number: float) -> np.ndarray: ...
 def wrap(array: Any, node: Any = ...) -> Tensor: ...
 def leaf(array: Any, lane: Lane) -> Tensor: ...
-
-class Size(tuple[int, ...]):
-    def numel(self) -> int: ...
-
-class Device:
-    type: str
-    index: int | None
-    def __init__(self, type: Any = ..., index: int | None = ...) -> None: ...
 '''
 PROPERTIES = {"dtype": "DType", "shape": "Size", "ndim": "builtins.int", "is_leaf": "builtins.bool", "itemsize": "builtins.int",
               "nbytes": "builtins.int", "output_nr": "builtins.int", "retains_grad": "builtins.bool"}  # fmt: skip
@@ -154,7 +134,7 @@ RETURNS = {"item": "Any", "tolist": "Any", "numpy": "np.ndarray", "__array__": "
            "__iter__": "Iterator[Tensor]", "__bool__": "builtins.bool", "__float__": "builtins.float",
            "__int__": "builtins.int", "__index__": "builtins.int", "__complex__": "complex", "__contains__": "builtins.bool",
            "__repr__": "str", "__format__": "str", "__getitem__": "Tensor", "__setitem__": "None", "backward": "None",
-           "size": "Any", "stride": "Any", "register_hook": "Any", "retain_grad": "None", "process": "Any"}  # fmt: skip
+           "size": "Any", "stride": "Any", "register_hook": "Any", "retain_grad": "None", "process": "Any", "type": "Any"}  # fmt: skip
 
 
 def members() -> list[str]:

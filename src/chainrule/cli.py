@@ -8,8 +8,11 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, TextIO
+
+import numpy as np
 
 import chainrule
 from chainrule.insight.evaluate import Evaluation
@@ -164,7 +167,13 @@ def explanation(given: argparse.Namespace, lang: str) -> str:
     values = parse_values(given.at)
     wrt = [name.strip() for names in given.wrt for name in names.split(",") if name.strip()]
     width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns) if sys.stdout.isatty() else WIDEST
-    return explain_expression(Evaluation(expression, values, wrt), mode=given.mode, lang=lang).text(width)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # nan and inf are in the report, where they belong
+        warnings.simplefilter("ignore")
+        evaluation = Evaluation(expression, values, wrt)
+        try:
+            return explain_expression(evaluation, mode=given.mode, lang=lang).text(width)
+        except (ValueError, RuntimeError, ArithmeticError, MemoryError) as fault:
+            raise ExpressionError("no-derivative", why=" ".join(str(fault).split())) from fault
 
 
 # Colour

@@ -68,24 +68,38 @@ EXPRESSIONS = """
     can_cast(torch.float32, torch.int8); complex(torch.ones(2), torch.zeros(2)); ones(3, 2).T;
     ones(1, 2, 3).mT.shape; tensor([3, 1, 2]).sort(); tensor([[1, 5], [7, 2]]).max(1);
     tensor([1., 3., 3.]).max(0); topk(torch.tensor([1., 5., 3.]), 2); ones(2).storage_offset();
-    seed() is None; meshgrid(torch.arange(2)); initial_seed()
+    seed() is None; meshgrid(torch.arange(2)); initial_seed(); tensor(1e300, dtype=torch.float16);
+    tensor([300], dtype=torch.uint8); tensor([-1], dtype=torch.uint8); tensor([2**40], dtype=torch.int32);
+    tensor([math.nan], dtype=torch.int32); tensor([1j], dtype=torch.float32); tensor([2**63]);
+    tensor([2**63], dtype=torch.uint64); tensor([2, np.float64(1.5)]); tensor([np.int8(1), 1.5]);
+    tensor([np.int8(1)]); tensor([torch.tensor(1, dtype=torch.int8), torch.tensor(2, dtype=torch.int16)]);
+    tensor([[torch.tensor([1.]), 2], [3, 4]]); tensor([torch.ones(2), torch.ones(2)]);
+    tensor([torch.tensor(1., requires_grad=True)]); tensor([np.array([1., 2]), [3, 4]]);
+    tensor(np.array([1 + 2j]), dtype=torch.float32);
+    tensor(['a']); tensor([1, None]); tensor([1., [2]]); tensor([[1, 2], [3, [4]]]); tensor([[], []]);
+    tensor([1, None], dtype=torch.float32); tensor([True, 2.5], dtype=torch.bool);
+    Tensor(True); Tensor(1.5); Tensor([1j]); Tensor(None); Tensor(np.ones(2)); Tensor(np.float32(2));
+    zeros(True); zeros(2, 2.5); zeros((2.5,)); zeros([[2]]); zeros(); zeros(torch.tensor(2)); zeros(size=2);
+    rand('a'); full((2,), 'a'); full((2,), torch.tensor(2.)); eye(2, -1); eye(2.5); randint(5, (2.5,));
+    linspace(0.9, 6.9, 4, dtype=torch.int64); linspace(torch.tensor(0.), 1, 3); arange(np.float32(3));
+    arange(torch.tensor(1), torch.tensor(4)); ones(1, requires_grad=None); device('cuda'); device('cuda:1');
+    device('cuda', 1); device(torch.device('cuda:1')); device('cpu:0', 1); device('cpu:x');
+    zeros(2, device='cuda'); ones(2).to(torch.device('cuda')); as_tensor([1.], device='cuda:0');
+    ones(2).type('torch.DoubleTensor'); ones(2).type(torch.int64); ones(2).type('a'); tensor([1j]).type();
+    ones(2).to(torch.uint16).type(); tensor([1]).new_tensor([1.5]); ones(2).new_tensor(torch.ones(2));
+    tensor([1]).new_full((2,), 3.5); ones(2).new_ones(2, requires_grad=True);
+    complex(torch.ones(2), 1.0); complex(torch.ones(1), torch.ones(1).double());
+    complex(torch.ones(1).int(), torch.ones(1)); complex(torch.ones(1), torch.tensor([math.inf]));
+    is_floating_point(1); is_signed(torch.ones(1));
+    finfo(torch.float32); finfo(torch.bfloat16); finfo(torch.float64).tiny; finfo(torch.int8); finfo();
+    finfo(torch.complex64).eps; finfo(torch.float16).max; iinfo(torch.float32); iinfo(torch.uint8);
+    iinfo(torch.bool); cuda.current_device(); cuda.memory_allocated(); tensor([3, 1]).min(0);
+    tensor(5.).max(0); Size; layout; device; ones(2).cuda(); ones(0).std(); ones(2, 1).var(1);
+    ones(3).var(correction=5); ones(0, 2).argmax(0); ones(0).amax(); ones(0, 2).amin(0); ones(0, 2).max(1);
+    tensor([1j]).amax(); tensor([1j]).max(); tensor([1j]).sort()
 """
-BEYOND = (
-    "storage_offset",
-    "meshgrid",
-    "topk",
-    "seed()",
-    "can_cast",
-    "promote_types",
-    "iinfo",
-    "finfo",
-    "scalar_tensor",
-)
-ROWS = [
-    row
-    for block in EXPRESSIONS.split(";")
-    if (row := " ".join(block.split())) and not any(n in row for n in BEYOND)
-]
+BEYOND = ("storage_offset", "meshgrid", "topk")
+ROWS = [row for block in EXPRESSIONS.split(";") if (row := " ".join(block.split())) and not any(n in row for n in BEYOND)]
 TORCH = pytest.mark.torch
 
 
@@ -170,3 +184,45 @@ def test_linspace_without_torch() -> None:
     assert values[-1].item() == np.float32(2.0 * math.pi)
     assert values[1].item() == step
     assert values[23].item() == np.float32(2.0 * math.pi) - step
+
+
+SMALL_DRAWS = """
+draws = (lambda n, d: torch.randn(n, dtype=d), lambda n, d: torch.rand(n, dtype=d),
+         lambda n, d: torch.randint(0, 7, (n,)), lambda n, d: torch.randn(16 + n % 3, dtype=d))
+for dtype in (torch.float32, torch.float64):
+    for n in (0, 1, 2, 3, 14, 15, 16, 17, 33):
+        torch.manual_seed({seed})
+        for k in (0, 0, 1, 0, 2, 0, 3, 0, 0):
+            print([round(x, 4) for x in draws[k](n, dtype).tolist()])
+"""
+
+
+@TORCH
+@pytest.mark.parametrize("seed", [0, 1, 42])
+def test_half_used_pairs_of_normal_numbers(seed: int) -> None:
+    """The second of a pair waits for the next small draw, whatever is drawn in between."""
+    agree(SMALL_DRAWS.replace("{seed}", str(seed)))
+
+
+@TORCH
+@pytest.mark.parametrize(
+    "program",
+    [
+        "y = copy.deepcopy(x)\ny, y.grad, y.grad is x.grad, y.is_leaf, x is y",
+        "y = copy.deepcopy(x)\ny.data[0] = 9\nx",
+        "y = copy.copy(x)\ny.data[0] = 9\nx, y.grad",
+        "y = pickle.loads(pickle.dumps(x))\ny, y.grad, y.is_leaf",
+        "y = pickle.loads(pickle.dumps(x * 2))\ny, y.is_leaf",
+        "copy.deepcopy(x * 2)",
+        "a, b = copy.deepcopy([x, x])\na is b",
+        "v = torch.ones(3)\na, b = copy.deepcopy([v, v[1:]])\na[1] = 7\nb",
+        "v = torch.arange(6.).reshape(2, 3)\na, b = copy.deepcopy([v, v.t()])\na[0, 1] = 7\nb, b.stride()",
+        "p = torch.nn.Parameter(torch.ones(2))\np.tag = 'w'\nq = copy.deepcopy(p)\nq, type(q), hasattr(q, 'tag')",
+        "p = torch.nn.Parameter(torch.ones(2))\np.tag = 'w'\nq = pickle.loads(pickle.dumps(p))\nq, type(q), q.tag",
+        "[pickle.loads(pickle.dumps(o)) for o in (torch.Size([2]), torch.float32, torch.ones(2, dtype=torch.bfloat16))]",
+        "[type(o) for o in (x, x.shape, x.device, x.layout)], pickle.loads(pickle.dumps(torch.Tensor)) is torch.Tensor",
+    ],
+)
+def test_copies(program: str) -> None:
+    setup = "import copy\nimport pickle\nx = torch.ones(2, requires_grad=True)\n(x * 3).sum().backward()\n"
+    agree(setup + program)

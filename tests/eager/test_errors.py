@@ -229,11 +229,11 @@ x = torch.ones(2, requires_grad=True); v = x[:1]; v += 1
 x = torch.ones(2, requires_grad=True); v = x.view(2); v.detach_()
 x = torch.ones(2); x.data = 5
 import copy; x = torch.ones(2, requires_grad=True) * 2; copy.deepcopy(x)
-""".strip().splitlines()  # noqa: E501
+""".strip().splitlines()
 
 OVERWRITTEN = """
 x = torch.ones(2, requires_grad=True); y = x.exp(); y += 1; y.sum().backward()
-x = torch.ones(2, requires_grad=True); y = x * 2; z = y * y; y.add_(1); z.sum().backward()
+x = torch.ones(2, requires_grad=True); y = x * 2; z = y * y; y.data; y.mul_(1); z.sum().backward()
 x = torch.ones(2, requires_grad=True); w = torch.ones(2); z = x * w; w.mul_(2); z.sum().backward()
 x = torch.ones(2, requires_grad=True); w = torch.ones(2); z = x * w; w[0] = 5; z.sum().backward()
 x = torch.ones(2, 2, requires_grad=True); w = torch.ones(2, 2); z = x @ w; w.zero_(); z.sum().backward()

@@ -160,7 +160,7 @@ y.requires_grad, y.grad_fn
 y = x * 2
 with torch.no_grad():
     y.sum()
-    z = y.view(1)
+z = y.sum()
 z.requires_grad
 
 y = (x * 2).sum()

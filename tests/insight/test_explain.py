@@ -355,6 +355,13 @@ def test_a_kink_is_named() -> None:
     assert explained("abs(x)", "x=0").checks["x"].agrees  # the central difference is 0 too
 
 
+def test_a_jump_is_named() -> None:
+    found = explained("sign(x) + x", "x=0")
+    assert found.checks["x"].jumps
+    assert "jumps here" in str(found)
+    assert "✗" not in str(found)
+
+
 @pytest.mark.parametrize(("text", "at"), [("log(x)", "x=-1"), ("x**x", "x=0"), ("1/x", "x=0"), ("exp(x)", "x=1e4")])
 def test_what_is_not_finite_is_not_checked(text: str, at: str) -> None:
     for mode in ("reverse", "forward"):

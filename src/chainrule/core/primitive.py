@@ -60,7 +60,7 @@ class Primitive:
 
     __slots__ = (
         "arity", "fun", "holomorphic", "integers", "kind", "kinks", "listed", "moves",
-        "name", "node", "outputs", "params", "promoted", "pushforward", "raw", "rules", "torch",
+        "name", "node", "outputs", "params", "promoted", "pushforward", "raw", "retypes", "rules", "torch",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,7 @@ class Primitive:
         node: str | Callable[..., str] | None = None,
         kinks: str = "",
         moves: str = "",
+        retypes: bool = False,
         holomorphic: bool | None = None,
     ) -> None:
         self.fun: Final = fun
@@ -99,6 +100,7 @@ class Primitive:
         self.torch: Final = self.name if torch is None else torch  # torch's names; none for what only serves others
         self.node: Final = node or node_name((self.torch or self.name).split()[0])
         self.kinks: Final = kinks
+        self.retypes: Final = retypes  # the result has another dtype than the operands
         natural = kind in (ELEMENTWISE, MULTILINEAR)
         self.holomorphic: Final = natural if holomorphic is None else holomorphic  # rules without conjugation
         self.moves: Final = moves  # "view" or "copy" for ops that only move elements: any dtype, no arithmetic
@@ -118,6 +120,10 @@ class Primitive:
         if self.variadic:
             return self.rules[0]
         return self.rules[i] if i < len(self.rules) else None
+
+    def differentiates(self, i: int) -> bool:
+        """Whether there is a derivative by operand ``i``: a rule, or the replay of a composite."""
+        return self.rule(i) is not None or (self.kind == COMPOSITE and not self.rules)
 
     def promotes(self, i: int) -> bool:
         """Whether operand ``i`` takes part in promotion: those with a rule do; all, where none has one."""

@@ -299,7 +299,7 @@ def replay(p: Primitive, i: int, g: Any, operands: Sequence[Any], params: dict[s
     level = next(Recorded.levels)
     leaf = Recorded(operands[i], level)
     out = p.raw(*operands[:i], leaf, *operands[i + 1 :], **params)
-    found = sweep([(out.edge, g)]) if type(out) is Recorded and out.edge is not None else {}
+    found = sweep([(out.edge or out, g)]) if type(out) is Recorded and out.level == level else {}
     return found[leaf] if leaf in found else np.zeros_like(operands[i])
 
 

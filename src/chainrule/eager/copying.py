@@ -48,7 +48,8 @@ def of_class(cls: type[Tensor], t: Tensor) -> Tensor:
     if cls is Tensor:
         return t
     other = object.__new__(cls)
-    for slot in Tensor.__slots__[1:]:
+    slots: tuple[str, ...] = Tensor.__slots__
+    for slot in slots[1:]:
         setattr(other, slot, getattr(t, slot))
     return other
 

@@ -67,10 +67,10 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     if device is not None:
         require_cpu(device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.cast(dtype)  # type: ignore[no-any-return]
+        return data if dtype is None else data.cast(dtype)
     if isinstance(data, np.ndarray):
         t = from_numpy(data)
-        return t if dtype is None else t.cast(dtype)  # type: ignore[no-any-return]
+        return t if dtype is None else t.cast(dtype)
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -101,8 +101,13 @@ def new_tensor(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tensor:
     elif isinstance(only, np.ndarray) or (not isinstance(only, np.generic) and is_sequence(only)):
         array = array_of(only, spec.default_float())
     else:
-        raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+        raise TypeError(f"new(): data must be a sequence (got {_type_text(args[0])})")
     return of_class(cls, wrap(array))
+
+
+def _type_text(value: Any) -> str:
+    cls = type(value)
+    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
 def new_parameter(data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
@@ -118,7 +123,7 @@ def new_parameter(data: Tensor | None = None, requires_grad: bool = True) -> Par
 Tensor.__new__ = new_tensor  # type: ignore[method-assign, assignment]
 
 
-def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
+def shape_of(name: str, size: tuple[Any, ...], where: str = " (position 1)") -> tuple[int, ...]:
     """The shape that ``f(2, 3)`` or ``f((2, 3))`` asks for; TypeError for what is no size."""
     nested = len(size) == 1 and isinstance(size[0], (tuple, list))
     given = tuple(size[0]) if nested else size
@@ -129,13 +134,13 @@ def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
                 raise TypeError
             shape.append(operator.index(n))
         except TypeError:
-            raise TypeError(_bad_size(name, n, k, nested)) from None
+            raise TypeError(_bad_size(name, n, k, nested, where)) from None
     if shape and min(shape) < 0:
         raise RuntimeError(f"{name}: Dimension size must be non-negative.")
     return tuple(shape)
 
 
-def _bad_size(name: str, n: Any, k: int, nested: bool) -> str:
+def _bad_size(name: str, n: Any, k: int, nested: bool, where: str) -> str:
     found = type(n).__name__
     if k:
         return (
@@ -143,14 +148,14 @@ def _bad_size(name: str, n: Any, k: int, nested: bool) -> str:
             f'"type must be tuple of ints,but got {found}"'
         )
     but = f"but found element of type {found} at pos 0" if nested else f"not {found}"
-    return f"{name}(): argument 'size' (position 1) must be tuple of ints, {but}"
+    return f"{name}(): argument 'size'{where} must be tuple of ints, {but}"
 
 
-def _sequence(name: str, size: Any) -> tuple[Any, ...]:
-    """``size`` where torch takes no single number."""
+def listed_shape(name: str, size: Any, where: str = " (position 1)") -> tuple[int, ...]:
+    """The shape where torch takes no single number for it."""
     if not isinstance(size, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
-    return (size,)
+        raise TypeError(f"{name}(): argument 'size'{where} must be tuple of ints, not {type(size).__name__}")
+    return shape_of(name, (size,), where)
 
 
 def _filled(name: str, value: float) -> Any:
@@ -169,7 +174,7 @@ def _size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple
         return shape_of(name, size)
     if "size" not in same:
         raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
-    return shape_of(name, _sequence(name, same.pop("size")))
+    return listed_shape(name, same.pop("size"), "")
 
 
 def _only_known(name: str, options: dict[str, Any]) -> None:
@@ -190,7 +195,7 @@ def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, de
     if isinstance(value, str) or not isinstance(value, NUMBERS):
         raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
     found = checked_dtype("full", dtype, spec.weak_dtype(value))
-    return finish(filled(shape_of("full", _sequence("full", size)), value, found), requires_grad, device)
+    return finish(filled(listed_shape("full", size), value, found), requires_grad, device)
 
 
 def filled(shape: tuple[int, ...], value: Any, dtype: DType) -> np.ndarray:
@@ -326,11 +331,12 @@ def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
             dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Random whole numbers in [low, high); ``randint(high, size)`` starts at 0."""
+    where = " (position 3)"
     if size is None:
-        low, high, size = 0, low, high
+        low, high, size, where = 0, low, high, " (position 2)"
     if high <= low:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    shape = shape_of("randint", _sequence("randint", size))
+    shape = listed_shape("randint", size, where)
     numbers = (generator or default_generator).integers(math.prod(shape), low, high)
     return finish(numbers.astype(checked_dtype("randint", dtype, spec.int64).numpy).reshape(shape))
 
@@ -369,8 +375,8 @@ def new_like(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any
     return finish(array_of(data, checked_dtype("new_tensor", dtype, self.dtype)), requires_grad, device)
 
 
-Tensor.new_zeros = _new("new_zeros", 0)  # type: ignore[attr-defined]
-Tensor.new_ones = _new("new_ones", 1)  # type: ignore[attr-defined]
-Tensor.new_empty = _new("new_empty", 0)  # type: ignore[attr-defined]
-Tensor.new_full = new_full  # type: ignore[attr-defined]
-Tensor.new_tensor = new_like  # type: ignore[attr-defined]
+Tensor.new_zeros = _new("new_zeros", 0)  # type: ignore[method-assign]
+Tensor.new_ones = _new("new_ones", 1)  # type: ignore[method-assign]
+Tensor.new_empty = _new("new_empty", 0)  # type: ignore[method-assign]
+Tensor.new_full = new_full  # type: ignore[method-assign]
+Tensor.new_tensor = new_like  # type: ignore[method-assign]

@@ -170,7 +170,8 @@ def _python_number(number: Any, dtype: DType) -> Any:
         value = number.item()
         return value if type(value) in PYTHON_NUMBERS else float(value)
     if isinstance(number, (bool, int, float, complex)):
-        return next(kind(number) for kind in (bool, int, float, complex) if isinstance(number, kind))
+        kinds: tuple[Any, ...] = (bool, int, float, complex)
+        return next(kind(number) for kind in kinds if isinstance(number, kind))
     if dtype.category == spec.INTEGER:
         raise TypeError(f"'{type(number).__name__}' object cannot be interpreted as an integer")
     raise TypeError(f"must be real number, not {type(number).__name__}")

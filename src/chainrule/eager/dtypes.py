@@ -8,13 +8,11 @@ import ml_dtypes
 import numpy as np
 
 from chainrule.core import spec
-from chainrule.core.box import dispatch
-from chainrule.core.primitive import TABLE
 from chainrule.core.spec import DType
+from chainrule.eager import modes
 from chainrule.eager.layout import Named
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor, type_name
-from chainrule.ops.complex_numbers import complex_of
 
 
 class finfo(metaclass=Named):
@@ -31,12 +29,13 @@ class finfo(metaclass=Named):
         dtype = (spec.default_float() if type is None else type).to_real()
         if not dtype.is_floating_point:
             raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
-        limits: Any = ml_dtypes.finfo(dtype.numpy) if dtype is spec.bfloat16 else np.finfo(dtype.numpy)
+        find: Any = ml_dtypes.finfo if dtype is spec.bfloat16 else np.finfo
+        limits = find(dtype.numpy)
         self.dtype = dtype.name
         self.bits = int(limits.bits)
         self.max, self.min, self.eps = float(limits.max), float(limits.min), float(limits.eps)
         self.tiny = self.smallest_normal = float(limits.smallest_normal)
-        self.resolution = float(str(limits.resolution))
+        self.resolution = float(f"1e-{limits.precision}")
 
     def __repr__(self) -> str:
         names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
@@ -94,7 +93,7 @@ def _tensor(name: str, input: Any) -> Tensor:
 
 def scalar_tensor(s: Any, *, dtype: DType | None = None) -> Tensor:
     """A 0-d tensor with the number ``s``, in the default dtype."""
-    return Tensor([s]).reshape(()).to(dtype or spec.default_float())  # type: ignore[attr-defined, no-any-return]
+    return Tensor([s]).reshape(()).to(dtype or spec.default_float())
 
 
 def promote_types(type1: DType, type2: DType) -> DType:
@@ -121,4 +120,9 @@ def complex_(real: Tensor, imag: Tensor) -> Tensor:
         raise Refusal(f"Expected both inputs to be Half, Float or Double tensors but got {kinds[0]} and {kinds[1]}")
     if kinds[0] != kinds[1]:
         raise Refusal(f"Expected object of scalar type {kinds[0]} but got scalar type {kinds[1]} for second argument")
-    return dispatch(TABLE[complex_of], (real, imag), {})  # type: ignore[no-any-return]
+    dtype = real.dtype.to_complex()
+    if modes.is_grad_enabled() and (real.requires_grad or imag.requires_grad):
+        return real.cast(dtype) + imag.cast(dtype) * 1j  # type: ignore[no-any-return]
+    array = np.empty(np.broadcast_shapes(real.array.shape, imag.array.shape), dtype.numpy)
+    array.real, array.imag = real.array, imag.array  # unlike the sum right where a part is infinite
+    return wrap(array)

@@ -17,7 +17,7 @@ from chainrule.eager import inplace, modes
 from chainrule.eager.quiet import quietly
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, leaf, remembered, wrap
-from chainrule.errors import GraphError, ShapeError
+from chainrule.errors import GraphError, ShapeError, type_name
 
 
 class RemovableHandle:
@@ -83,8 +83,10 @@ def _replaced(hook: Any, value: Any, t: Tensor) -> Tensor:
     if value.array.shape != t.array.shape:
         raise ShapeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the size of value")
     if value.dtype is not t.dtype:
-        raise RuntimeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the type of value "
-                           f"(was {t.dtype.name}, got {value.dtype.name})")  # fmt: skip
+        raise RuntimeError(
+            f"hook '{getattr(hook, '__name__', hook)}' has changed the type of value "
+            f"(was torch.{type_name(t.dtype)}Tensor got torch.{type_name(value.dtype)}Tensor)"
+        )
     return value
 
 
@@ -320,7 +322,7 @@ def backward(
     retain = create_graph if retain_graph is None else retain_graph
     roots = seeds(as_list(tensors), gradients, create_graph)
     if create_graph:
-        warnings.warn(CYCLE, UserWarning, stacklevel=3)
+        warnings.warn(CYCLE, UserWarning, stacklevel=1)
     if inputs is None:
         run(roots, retain, create_graph, accumulate)
         return
@@ -343,7 +345,7 @@ def grad(
                          "allow_unused=False.")  # fmt: skip
     xs = as_list(inputs)
     if not xs:
-        raise ValueError("`inputs` argument to `grad()` cannot be empty.")
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     roots = seeds(as_list(outputs), grad_outputs, create_graph)
     if not all(x.requires_grad for x in xs):
         raise RuntimeError("One of the differentiated Tensors does not require grad")

@@ -20,7 +20,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import GraphError, ShapeError, broadcast_error, shape_text
+from chainrule.errors import GraphError, ShapeError, broadcast_error, shape_text, type_name
 
 KEPT: Final = 64  # writes remembered one by one, for the message
 
@@ -92,7 +92,7 @@ def check_saved(node: Node) -> None:
             later = sum(seq > node.seq for seq in writes.seqs)
             raise GraphError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[{type_name(array)} {shape_text(array.shape)}]{origin(node, array)} is at version {writes.count}; "
+                f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin(node, array)} is at version {writes.count}; "
                 f"expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
                 "write y = y + 1 instead of y += 1, or clone() the value before changing it."
             )
@@ -114,14 +114,6 @@ def operation(node: Node) -> str:
     return re.sub(r"Backward\d*$", "", node.name())
 
 
-def type_name(array: np.ndarray) -> str:
-    """torch's old name of a tensor type: ``torch.FloatTensor``."""
-    names = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
-             "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
-             "complex64": "ComplexFloat", "complex128": "ComplexDouble"}  # fmt: skip
-    return f"torch.{names.get(array.dtype.name, array.dtype.name)}Tensor"
-
-
 def refuse_leaf(t: Tensor) -> None:
     """Raise if writing to ``t`` now would lose its history."""
     if not modes.is_grad_enabled():
@@ -138,14 +130,16 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
     if t.lane.inference and not modes.is_inference_mode_enabled():
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
-            "tensor before doing inplace update."
+            "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
     if result.array.shape != t.array.shape:
         error = broadcast_error(t.array.shape, result.array.shape)
         if error is not None or np.broadcast_shapes(t.array.shape, result.array.shape) != t.array.shape:
             raise explained_broadcast(t.array.shape, result.array.shape)
     if result.dtype.category > t.dtype.category:
-        raise RuntimeError(f"result type {result.dtype.name} can't be cast to the desired output type {t.dtype.name}")
+        raise RuntimeError(
+            f"result type {type_name(result.dtype)} can't be cast to the desired output type {type_name(t.dtype)}"
+        )
     result = result.cast(t.dtype)
     recorded = result.node is not None or t.node is not None
     if recorded and modes.is_grad_enabled() and t.base is not None and t.base.requires_grad:
@@ -181,15 +175,16 @@ def explained_broadcast(have: tuple[int, ...], other: tuple[int, ...]) -> ShapeE
     return ShapeError(f"output with shape {shape_text(have)} doesn't match the broadcast shape {shape_text(shape)}")
 
 
-def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
+def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
     """The in-place form of a binary ufunc; without recording it writes straight into the memory."""
 
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: Tensor, other: Any) -> Any:
         if modes.state() is NO_GRAD and self.lane.plain:
             y = other.array if isinstance(other, Tensor) else other
             x = self.array
             if type(y) is float or (getattr(y, "dtype", None) == x.dtype and y.ndim <= x.ndim):
                 return write(self, ufunc, y)
-        return adopt(self, compute(self, other))
+        result = compute(self, other)
+        return result if result is NotImplemented else adopt(self, result)
 
     return method

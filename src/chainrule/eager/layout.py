@@ -72,6 +72,8 @@ class Device(metaclass=Named):
 
     __slots__ = ("index", "type")
     torch_name: ClassVar[str] = "torch.device"
+    type: str
+    index: int | None
 
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, Device):
@@ -88,7 +90,7 @@ class Device(metaclass=Named):
             raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
         if colon and not number.isdecimal():
             raise RuntimeError(f"Invalid device string: '{type}'")
-        self.type: str = name
+        self.type = name
         self.index = int(number) if number else index
 
     def __eq__(self, other: object) -> bool:

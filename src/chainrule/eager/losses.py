@@ -145,6 +145,8 @@ def _implicit_dim(name: str, input: Any) -> int:
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``."""
+    if bias is not None and input.ndim == weight.ndim == 2:
+        return F.addmm(bias, input, F.t(weight))
     out = products.matmul(input, F.t(weight))
     return out if bias is None else F.add(out, bias)
 

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.core.primitive import TABLE
 from chainrule.eager import creation, inplace
 from chainrule.eager.functions.shapes import expand
-from chainrule.eager.specialise import F
+from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
 
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
@@ -27,14 +27,14 @@ def methods() -> dict[str, Callable[..., Any]]:
         "zero_": zero_, "fill_": fill_, "copy_": copy_, "normal_": normal_, "uniform_": uniform_, "__ipow__": ipow,
     }  # fmt: skip
     for name, ufunc in BY_UFUNC.items():
-        method = inplace.ufunc_inplace(ufunc, _out_of_place(TABLE[ufunc].name))
-        found[f"__i{name}__"] = method
+        found[f"__i{name}__"] = inplace.ufunc_inplace(ufunc, _out_of_place(OPERATORS, TABLE[ufunc].name))
+        method = inplace.ufunc_inplace(ufunc, _out_of_place(F, TABLE[ufunc].name))
         found[f"{name.removeprefix('true')}_"] = _with_alpha(method) if name in ("add", "sub") else method
     return found | {f"{name}_": _by_function(name) for name in BY_FUNCTION}
 
 
-def _out_of_place(name: str) -> Callable[[Any, Any], Any]:
-    return lambda a, b: getattr(F, name)(a, b)
+def _out_of_place(source: Functions, name: str) -> Callable[[Any, Any], Any]:
+    return lambda a, b: getattr(source, name)(a, b)
 
 
 def _with_alpha(method: Any) -> Any:

@@ -13,13 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core import spec
-from chainrule.core.box import Box, dispatch
+from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.eager import engine, functions, inplace, mutating
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
 from chainrule.eager.functions.indexing import getitem, setitem
-from chainrule.eager.functions.shapes import T, mT
+from chainrule.eager.functions.shapes import H, T, mH, mT
 from chainrule.eager.specialise import OPERATORS, F, Functions, operate
 from chainrule.eager.tape import public_edge
 from chainrule.eager.tensor import Tensor
@@ -106,9 +106,7 @@ def casting(dtype: spec.DType) -> Callable[[Tensor], Any]:
 
 def operators() -> dict[str, Any]:
     """The operators of `Tensor`, by their special names."""
-    found: dict[str, Any] = {
-        f"__{n}__": when_called(f"__{n}__", OPERATORS, p) for n, p in (BINARY | COMPARISONS).items()
-    }
+    found: dict[str, Any] = {f"__{n}__": when_called(f"__{n}__", OPERATORS, p) for n, p in (BINARY | COMPARISONS).items()}
     for name, p in BINARY.items():
         right = f"__r{name}__"
         found[right] = when_called(right, OPERATORS, p) if name in COMMUTATIVE else reflected(p)
@@ -140,15 +138,10 @@ def methods() -> dict[str, Any]:
 def properties() -> dict[str, property]:
     """The properties of `Tensor` that compute."""
     return {
-        "T": property(T), "mT": property(mT), "H": property(conjugate_transpose), "mH": property(conjugate_transpose),
+        "T": property(T), "mT": property(mT), "H": property(H), "mH": property(mH),
         "real": property(lambda self: F.real(self) if self.is_complex() else self), "imag": property(imag),
         "grad_fn": property(grad_fn), "_version": property(inplace.version_of),
     }  # fmt: skip
-
-
-def conjugate_transpose(self: Tensor) -> Any:
-    """The last two axes exchanged, and every element conjugated."""
-    return mT(F.conjugate(self))
 
 
 def imag(self: Tensor) -> Any:
@@ -162,6 +155,8 @@ def matmul(x: Any, y: Any) -> Any:
     """``x @ y``."""
     if isinstance(x, Tensor) and isinstance(y, Tensor):
         return products.matmul(x, y)
+    if isinstance(x, NUMBERS) or isinstance(y, NUMBERS):
+        return NotImplemented
     return operate(TABLE[np.matmul], (x, y), {})
 
 

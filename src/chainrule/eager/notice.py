@@ -20,7 +20,7 @@ def notice(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def _ours(frame: FrameType) -> bool:
-    module = frame.f_globals.get("__name__")
+    module: str | None = frame.f_globals.get("__name__")
     if module is None:
         return frame.f_code.co_filename.startswith("<chainrule")  # a specialised function
     return module == "chainrule" or module.startswith("chainrule.")

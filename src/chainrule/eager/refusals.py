@@ -85,9 +85,13 @@ def _integer_division(name: str, operands: Sequence[Any], common: DType | None) 
         raise Refusal("ZeroDivisionError")
 
 
+def _is_negative(number: Any) -> bool:
+    return isinstance(number, NUMBERS) and bool(np.less(number, 0))
+
+
 def _power(name: str, operands: Sequence[Any], common: DType | None) -> None:
     exponent = operands[1]
-    if common is not None and common.category <= spec.INTEGER and isinstance(exponent, NUMBERS) and exponent < 0:
+    if common is not None and common.category <= spec.INTEGER and _is_negative(exponent):
         raise Refusal("Integers to negative integer powers are not allowed.")
 
 

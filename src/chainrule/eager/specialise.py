@@ -99,7 +99,7 @@ def can_specialise(p: Primitive) -> bool:
     """Whether ``p`` fits the layout of a slot node: one or two operands, one output, rules that are given."""
     compares = p.kind == NON_DIFFERENTIABLE and isinstance(p.fun, np.ufunc) and p.fun.types[0].endswith("?")
     ruled = bool(p.rules) and p.rules[0] is not None
-    return p.arity in (1, 2) and p.outputs == 1 and (ruled or compares)
+    return p.arity in (1, 2) and p.outputs == 1 and not p.retypes and (ruled or compares)
 
 
 def generic(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:

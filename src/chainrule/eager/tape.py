@@ -20,7 +20,7 @@ from chainrule.core.primitive import ELEMENTWISE, OPERANDS, Primitive, linear
 from chainrule.core.rules import Form, copied, dtype_of, overload, record
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import modes
+from chainrule.eager import modes, refusals
 from chainrule.eager.notice import REAL_PART, notice
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import broadcast_error, translate
@@ -136,7 +136,7 @@ class TensorForm(Form):
         """A copy of ``node`` whose saved arrays are tensors again, each on the edge it came from."""
         edges = self.edges(node)
         operands = [
-            revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.rule(i) is not None else x
+            revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.differentiates(i) else x
             for i, x in enumerate(self.saved(node))
         ]
         out = node.out
@@ -212,7 +212,7 @@ def cast(x: Any, *, dtype: DType) -> Any:
     return (x.real if x.dtype.kind == "c" and not dtype.is_complex else x).astype(dtype.numpy)
 
 
-CAST: Final = linear(cast, lambda g, x: g, params={"dtype": ...}, torch="to", node="ToCopyBackward0")
+CAST: Final = linear(cast, lambda g, x: g, params={"dtype": ...}, torch="", node="ToCopyBackward0", retypes=True)
 
 
 def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -220,8 +220,11 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
     mode = modes.state()
     edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in operands)
     common = common_dtype(p, operands)
+    instead = refusals.check(p, operands, common)
     raws = [raw_operand(x, common if p.promotes(i) else None) for i, x in enumerate(operands)]
-    half = common is not None and common.half and not p.moves and p is not CAST
+    if instead is not None:
+        return wrap(instead(*raws, **params))
+    half = common is not None and common.half and not p.moves and not p.retypes
     out = run(p, list(map(widened, raws)) if half else raws, params)
     if common is not None and half:
         out = narrowed(out, common)
@@ -319,7 +322,7 @@ def explained(fault: Exception, p: Primitive, arrays: Sequence[Any]) -> Exceptio
             error = broadcast_error(shapes[0], other)
             if error is not None:
                 return error
-    return translate(fault, p.name, [getattr(x, "shape", ()) for x in arrays])
+    return refusals.explain(fault, p, arrays) or translate(fault, p.name, [getattr(x, "shape", ()) for x in arrays])
 
 
 def check_inference(p: Primitive, operands: Sequence[Any], edges: Sequence[Any]) -> None:

@@ -11,12 +11,10 @@ import numpy as np
 from chainrule.eager.tensor import Tensor
 from chainrule.insight.blocks import as_html, as_text
 from chainrule.insight.evaluate import Evaluation
+from chainrule.insight.findings import Findings, findings_of
 from chainrule.insight.numeric import Check
-from chainrule.insight.report import Findings, blocks
-from chainrule.insight.sweeps import (
-    Local,
-    Move,
-)  # fmt: skip
+from chainrule.insight.report import blocks
+from chainrule.insight.sweeps import Local, Move
 from chainrule.insight.trace import Known, Step, Trace, Value, trace
 from chainrule.insight.words import language
 
@@ -115,7 +113,7 @@ def explain(
     arrays = {id(tensor.array): n for n, tensor in named.items()}
     found = trace(y, result, Known(leaves=leaves, arrays=arrays))
     targets = list(given.values()) if given else [wrt] if isinstance(wrt, Tensor) else list(wrt or ())
-    return Explanation(look(found, inputs_of(found, targets), mode), lang)
+    return Explanation(findings_of(found, inputs_of(found, targets), mode), lang)
 
 
 def explain_expression(evaluation: Evaluation, *, mode: str = "reverse", lang: str | None = None) -> Explanation:
@@ -135,7 +133,7 @@ def explain_expression(evaluation: Evaluation, *, mode: str = "reverse", lang: s
         if name not in evaluation.wrt and name not in constants:
             constants[name] = Value(name, "constant", tensor.array, tuple(tensor.array.shape))
     found.constants = [constants[name] for name in order if name in constants]
-    return Explanation(look(found, inputs_of(found, ()), mode, expression.body), language(lang))
+    return Explanation(findings_of(found, inputs_of(found, ()), mode, expression.body), language(lang))
 
 
 def inputs_of(found: Trace, targets: Sequence[Any]) -> list[Value]:

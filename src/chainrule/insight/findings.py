@@ -50,7 +50,7 @@ class Findings:
     checks: dict[Value, Check] = field(default_factory=dict)
 
 
-def look(found: Trace, wrt: list[Value], mode: str, source: str = "") -> Findings:
+def findings_of(found: Trace, wrt: list[Value], mode: str, source: str = "") -> Findings:
     """Everything that the report is about."""
     active = active_values(found, wrt)
     by_step = {step: locals_of(step, active) for step in found.steps}

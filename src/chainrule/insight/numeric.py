@@ -18,7 +18,7 @@ STEP: Final = EPSILON ** (1 / 3)
 MOST_WORK: Final = 50_000_000  # numbers computed again, over all entries
 OVERHEAD: Final = 1000  # what an operation costs beside its numbers
 MOST_CHECKED: Final = 200
-SIZES: Final = tuple(8.0**-j for j in range(9))  # of the step, where the first is too large for the function
+SIZES: Final = tuple(8.0**-j for j in range(-3, 9))  # of the step, where its usual one does not suit
 TOLERANCES: Final = {"float64": 1e-5, "float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
 
 
@@ -27,7 +27,7 @@ class Check:
     """A gradient beside its numeric value: ``agrees`` is None where there is nothing to compare.
 
     ``entries`` are the flat numbers of the entries compared; ``kink`` the slopes on the left and on the right
-    of one where they differ, and the gradient there.
+    of one where they differ, and the gradient there; ``jumps`` whether the function itself jumps there.
     """
 
     numeric: np.ndarray
@@ -35,12 +35,14 @@ class Check:
     error: float
     agrees: bool | None
     kink: tuple[float, float, float] | None = None
+    jumps: bool = False
 
     @property
     def conventional(self) -> bool:
-        """Whether the gradient, at a kink, is one of the slopes between those on its sides."""
-        if self.kink is None:
-            return False
+        """Whether there is no derivative, but a gradient that is a matter of convention: at a jump, or between
+        the slopes on the sides of a kink."""
+        if self.kink is None or self.jumps:
+            return self.jumps
         left, right, taken = self.kink
         slack = 1e-3 * max(abs(left), abs(right))
         return min(left, right) - slack <= taken <= max(left, right) + slack
@@ -51,8 +53,8 @@ def replayable(trace: Trace) -> bool:
     return all(x.array is not None for step in trace.steps for x in step.operands if x.kind != "operation")
 
 
-def replay(trace: Trace, moved: dict[Value, np.ndarray]) -> float:
-    """The sum of the result's entries, with these inputs in place of the recorded ones, in float64."""
+def replay(trace: Trace, moved: dict[Value, np.ndarray]) -> dict[Value, np.ndarray]:
+    """The results of all steps with these inputs in place of the recorded ones, in float64."""
     arrays: dict[Value, Any] = {}
     with np.errstate(all="ignore"):
         for step in trace.steps:
@@ -60,7 +62,7 @@ def replay(trace: Trace, moved: dict[Value, np.ndarray]) -> float:
             out = step.node.form.primitive.raw(*operands, **step.node.form.params(step.node))
             for value in step.outputs:
                 arrays[value] = np.asarray(out[value.edge.index] if isinstance(out, tuple) else out)
-        return float(np.sum(arrays[trace.result]))
+    return arrays
 
 
 def widened(array: Any) -> Any:
@@ -81,37 +83,53 @@ class Slopes:
         self.trace = trace
         self.x = x
         self.start = np.array(widened(x.array))
-        self.largest = 0.0  # of the result's values met
-        self.middle = self.value(self.start)
+        arrays = replay(trace, {})
+        self.middle = float(np.sum(arrays[trace.result]))
+        # Every step rounds to within this times epsilon, or less.
+        met = np.concatenate([np.abs(a).reshape(-1) for a in (self.start, *arrays.values())])
+        self.largest = float(np.max(met, initial=0.0, where=np.isfinite(met)))
 
-    def value(self, point: np.ndarray) -> float:
-        found = replay(self.trace, {self.x: point})
-        self.largest = max(self.largest, abs(found)) if math.isfinite(found) else self.largest
-        return found
+    def step(self, k: int) -> float:
+        """How far entry ``k`` is moved."""
+        return STEP * max(1.0, abs(float(self.start.flat[k])))
 
     def at(self, k: int, right: float = 1.0, left: float = -1.0) -> float:
         """The slope by entry ``k`` between ``left`` and ``right`` times the step."""
-        h = STEP * max(1.0, abs(float(self.start.flat[k])))
         ends = []
         for side in (right, left):
             point = self.start.copy()
-            point.flat[k] += side * h
-            ends.append((float(point.flat[k]), self.value(point) if side else self.middle))
+            point.flat[k] += side * self.step(k)
+            value = float(np.sum(replay(self.trace, {self.x: point})[self.trace.result])) if side else self.middle
+            ends.append((float(point.flat[k]), value))
         # The distance that was really moved, which is rounded, not the one that was asked for.
         apart = ends[0][0] - ends[1][0]
-        return (ends[0][1] - ends[1][1]) / apart if apart else math.nan
+        return float((ends[0][1] - ends[1][1]) / apart) if apart else math.nan
 
-    def refined(self, k: int) -> float:
-        """The slope by entry ``k`` with the step that its neighbours in size agree with best."""
+    def doubt(self, k: int, size: float = 1.0) -> float:
+        """How far rounding may put off a slope by entry ``k`` with ``size`` times the step."""
+        h = size * self.step(k)
+        return 10 * EPSILON * max(self.largest, h) / h
+
+    def refined(self, k: int) -> tuple[float, float]:
+        """The slope by entry ``k`` with the size of step that suits the function best, and its doubt."""
         slopes = [self.at(k, size, -size) for size in SIZES]
-        pairs = [(abs(a - b), b) for a, b in itertools.pairwise(slopes) if math.isfinite(a - b)]
-        return min(pairs)[1] if pairs else math.nan
+        choices = [
+            (abs(a - b) + self.doubt(k, size), b, self.doubt(k, size))
+            for (a, b), size in zip(itertools.pairwise(slopes), SIZES[1:])
+            if math.isfinite(a - b)
+        ]
+        return min(choices)[1:] if choices else (math.nan, math.nan)
 
     def kink(self, k: int) -> tuple[float, float] | None:
         """The slopes on either side of entry ``k`` if they differ however near one looks."""
         left, right = self.at(k, 0, -1), self.at(k, 1, 0)
         near = self.at(k, 0.1, 0) - self.at(k, 0, -0.1)
         return (left, right) if abs(near) > 0.5 * abs(right - left) > 0 else None
+
+    def jumps(self, k: int) -> bool:
+        """Whether the result jumps at entry ``k``: the nearer one looks, the steeper it is."""
+        sides = ((1, 0), (0, -1))
+        return any(abs(self.at(k, 0.1 * a, 0.1 * b)) > 5 * abs(self.at(k, a, b)) > 1 for a, b in sides)
 
 
 def check(trace: Trace, x: Value, gradient: np.ndarray) -> Check:
@@ -122,22 +140,23 @@ def check(trace: Trace, x: Value, gradient: np.ndarray) -> Check:
     slopes = Slopes(trace, x)
     exact = np.asarray(widened(gradient)).reshape(-1)[names]
     numeric = np.array([slopes.at(k) for k in names])
+    doubts = np.array([slopes.doubt(k) for k in names])
     if not (math.isfinite(slopes.middle) and np.isfinite(exact).all()):
         return Check(numeric, tuple(names), math.nan, None)
-    # Below this a gradient drowns in the rounding of the function's own value.
-    floor = max(1e6 * EPSILON * slopes.largest / STEP, 1e-300)
 
     def errors() -> np.ndarray:
-        scale = max(float(np.abs(exact).max()), float(np.abs(numeric).max()), floor)
+        # What drowns in rounding is compared with the doubt, not with itself.
+        scale = max(float(np.abs(exact).max()), float(np.abs(numeric).max()), float(doubts.max()) / tolerance, 1e-300)
         return np.asarray(np.abs(exact - numeric) / scale)
 
     for j in np.flatnonzero(~(errors() <= tolerance)):
-        numeric[j] = slopes.refined(names[j])
+        numeric[j], doubts[j] = slopes.refined(names[j])
     if not np.isfinite(numeric).all():
         return Check(numeric, tuple(names), math.nan, None)
     error = errors()
-    agrees = bool(error.max() <= tolerance)
     worst = int(error.argmax())
-    sides = None if agrees else slopes.kink(names[worst])
+    if error[worst] <= tolerance:
+        return Check(numeric, tuple(names), float(error[worst]), True)
+    sides = slopes.kink(names[worst])
     kink = None if sides is None else (*sides, float(exact[worst]))
-    return Check(numeric, tuple(names), float(error.max()), agrees, kink)
+    return Check(numeric, tuple(names), float(error[worst]), False, kink, slopes.jumps(names[worst]))

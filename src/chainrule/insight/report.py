@@ -289,7 +289,9 @@ class Report:
         notes = []
         if len(checked.entries) < x.size:
             notes.append(self.say("sampled", name=name, n=len(checked.entries), all=x.size))
-        if checked.kink is not None:
+        if checked.jumps:
+            notes.append(self.say("jump", name=name))
+        elif checked.kink is not None:
             left, right, taken = map(figure, checked.kink)
             notes.append(self.say("kink", name=name, left=left, right=right, taken=taken))
         elif not checked.agrees:

@@ -145,7 +145,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "at-kink": ("kink", "不可导"),
     "no-chain": ("There is one step only: its derivative is the answer already.", "只有一步运算，它的导数就是所求。"),
-    "disagrees": ("{name}: the two do not agree.", "{name}：两者不一致。"),
+    "jump": ("{name}: the function jumps here and has no derivative.", "{name}：函数在此处有跳跃，不可导。"),
+    "disagrees": (
+        "{name}: the two do not agree; a step inside may have a kink or a tie here.",
+        "{name}：两者不一致；中间某一步可能在此处不可导（如 max 中有相等的值）。",
+    ),
+    "no-derivative": ("the derivative cannot be computed here: {why}", "在此处无法求导：{why}"),
     "unchecked": (
         "{name}: not checked, the tape has not kept every constant.",
         "{name}：无法核对，计算图没有保存全部常量。",

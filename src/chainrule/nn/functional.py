@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.eager.losses import (
-    binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, l1_loss, linear, log_softmax, mse_loss, nll_loss,
-    pad, softmax,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    l1_loss,
+    linear,
+    log_softmax,
+    mse_loss,
+    nll_loss,
+    pad,
+    softmax,
 )  # fmt: skip
 from chainrule.eager.namespace import function_named
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.core.box import function
 from chainrule.core.primitive import composite, linear
+from chainrule.errors import IndexRefusal, Refusal
 from chainrule.ops.elementwise import sigmoid
 from chainrule.ops.indexing import gather, place_along
 
@@ -43,7 +44,7 @@ def reduced(losses: Any, reduction: str) -> Any:
         return np.sum(losses)
     if reduction == "mean":
         return np.sum(losses) / (math.prod(losses.shape) or math.nan)
-    raise ValueError(f"{reduction} is not a valid value for reduction")
+    raise Refusal(f"{reduction} is not a valid value for reduction")
 
 
 def spread(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
@@ -73,7 +74,7 @@ LEAST = -100.0  # torch's floor for a logarithm in binary cross entropy
 def binary_cross_entropy(x: Any, y: Any, z: Any = None, *, reduction: str = "mean") -> Any:
     """``-z (y log x + (1 - y) log(1 - x))`` for probabilities x, targets y and optional weights z."""
     if np.any((x < 0) | (x > 1)):
-        raise ValueError("all elements of input should be between 0 and 1")
+        raise Refusal("all elements of input should be between 0 and 1")
     losses = -(y * np.maximum(np.log(x), LEAST) + (1 - y) * np.maximum(np.log1p(-x), LEAST))
     return reduced(_weighted(losses, z), reduction)
 
@@ -123,7 +124,7 @@ def _picked(x: Any, y: Any, z: Any, ignore_index: int) -> tuple[Any, Any, Any]:
     classes = x.shape[0 if len(x.shape) == 1 else 1]
     wrong = (target < 0) | (target >= classes)
     if np.any(wrong):
-        raise IndexError(f"Target {int(np.asarray(target)[wrong].ravel()[0])} is out of bounds.")
+        raise IndexRefusal(f"Target {int(np.asarray(target)[wrong].ravel()[0])} is out of bounds.")
     weight = keep * (1.0 if z is None else np.take(z, target, axis=None))
     axis = 0 if len(x.shape) == 1 else 1
     return np.expand_dims(target, axis), np.expand_dims(weight, axis), np.sum(weight)

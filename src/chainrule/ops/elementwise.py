@@ -39,6 +39,13 @@ def sub_scaled(x: Any, y: Any, *, alpha: float) -> Any:
     return x - alpha * y
 
 
+@function
+def rsub(x: Any, y: Any) -> Any:
+    """``y - x``."""
+    return y - x
+
+
+elementwise(rsub, lambda g: -g, lambda g: g, integers="keep", torch="", node="RsubBackward0")
 elementwise(add_scaled, lambda g: g, lambda g, *, alpha: g * alpha, integers="keep", node="AddBackward0", torch="")
 elementwise(sub_scaled, lambda g: g, lambda g, *, alpha: g * -alpha, integers="keep", node="SubBackward0", torch="")
 elementwise(np.negative, lambda g: -g, integers="keep", torch="neg negative")
@@ -78,7 +85,7 @@ def _power_slope(x: Any, y: Any) -> Any:
     """``y x**(y-1)``, and 0 where y is 0."""
     if type(y) is np.ndarray and y.ndim == 0 and y.item() == 2:
         return x + x
-    return y * _power(x, y - (y != 0))
+    return y * _power(x, y - np.sign(np.absolute(y)))  # y - 1, but 0 at 0
 
 
 elementwise(
@@ -156,6 +163,17 @@ general(np.absolute, lambda g, x: g * np.sign(x), jvp=lambda t, x: np.real(np.co
 linear(np.conjugate, lambda g, x: np.conjugate(g), torch="conj", node="ConjBackward0")
 linear(np.real, lambda g, x: g, torch="real")
 linear(np.imag, lambda g, x: g * 1j, torch="imag")
+
+
+@function
+def complex_of(x: Any, y: Any) -> Any:
+    """``x + 1j y``, also where a part is infinite."""
+    out = np.empty(np.broadcast_shapes(x.shape, y.shape), np.result_type(x.dtype, np.complex64))
+    out.real, out.imag = x, y
+    return out
+
+
+linear(complex_of, lambda g, x: np.real(g), lambda g, y: np.imag(g), torch="", node="ComplexBackward0", retypes=True)
 
 
 @derived(np.imag)

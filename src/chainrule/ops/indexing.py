@@ -184,7 +184,8 @@ linear(place_along, lambda g, x, y, *, shape, axis: _within(gather(g, y, axis=ax
 linear(scatter_add, lambda g, x, *, axis: g, None, lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))
 linear(masked_select, lambda g, x, y: place_items(g, np.broadcast_to(y, x.shape), shape=x.shape, key=(HOLE,)))
 linear(scatter, lambda g, x, y, *, axis: scatter(g, y, np.zeros_like(gather(g, y, axis=axis)), axis=axis), None,
-       lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y))  # fmt: skip
+       lambda g, y, z, *, axis: _within(gather(g, y, axis=axis), z, y),
+       node=lambda scalars: "ScatterBackward1" if 2 in scalars else "ScatterBackward0")  # fmt: skip
 linear(
     index_add,
     lambda g, x, *, axis, alpha=1: g,

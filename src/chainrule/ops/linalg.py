@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.box import derived, function
 from chainrule.core.primitive import general, multilinear
+from chainrule.errors import ShapeError
 
 
 def mT(x: Any) -> Any:
@@ -149,7 +150,7 @@ def explicit(subscripts: str, ndims: list[int]) -> str:
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
-        raise ValueError(f"einsum(): {len(terms)} subscripts for {len(ndims)} operands")
+        raise ShapeError(f"einsum(): {len(terms)} subscripts for {len(ndims)} operands")
     free = [c for c in LETTERS if c not in subscripts]
     reach = max(
         [n - len(term.replace("...", "")) for term, n in zip(terms, ndims, strict=True) if "..." in term], default=0
@@ -159,7 +160,7 @@ def explicit(subscripts: str, ndims: list[int]) -> str:
     for term, n in zip(terms, ndims, strict=True):
         extra = n - len(term.replace("...", ""))
         if (extra and "..." not in term) or extra < 0:
-            raise ValueError(f"einsum(): the subscripts {term!r} do not fit an operand with {n} axes")
+            raise ShapeError(f"einsum(): the subscripts {term!r} do not fit an operand with {n} axes")
         spelled.append(term.replace("...", dots[reach - extra :] if extra else ""))
     if not arrow:
         joined = "".join(term.replace("...", "") for term in terms)
@@ -237,9 +238,9 @@ def solve(x: Any, y: Any) -> Any:
 
 def _square(name: str, x: Any) -> None:
     if x.ndim < 2:
-        raise ValueError(f"{name}: The input tensor A must have at least 2 dimensions.")
+        raise ShapeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if x.shape[-1] != x.shape[-2]:
-        raise ValueError(
+        raise ShapeError(
             f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
         )
 

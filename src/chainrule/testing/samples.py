@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import spec
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
 from chainrule.eager.tape import cast
-from chainrule.core import spec
 from chainrule.ops import composite, elementwise, indexing, linalg, reduction, scan, shaping, special
 from chainrule.ops.indexing import HOLE
 
@@ -361,6 +361,7 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     indexing.index_add: lambda m: _each((m(4, 3), np.array([0, 2, 2]), m(3, 3)), {"axis": 0}, {"axis": 0, "alpha": -2.0}),
     elementwise.masked_fill: lambda m: _one(m(2, 3), m(2, 3) > 0, m()), elementwise.fill: _fills,
     elementwise.overwrite: _fills, linalg.addmm: lambda m: _one(m(4), m(2, 3), m(3, 4)),
+    elementwise.complex_of: lambda m: _many(((m(2, 3), m(3)), {}), ((m(), m()), {})),
     linalg.dot: lambda m: _one(m(3), m(3)), linalg.mv: lambda m: _one(m(2, 3), m(3)), linalg.mm: lambda m: _one(m(2, 3), m(3, 4)),
     np.matmul: _matmul, linalg.einsum: _einsum, linalg.solve: _solve,
     linalg.inv: lambda m: _many(((_matrix(m),), {}), ((_matrix(m, 2, 3),), {})),

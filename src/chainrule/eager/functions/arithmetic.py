@@ -17,24 +17,19 @@ from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, broadcast_error, c_type_name, not_a_tensor, type_name
 
 
-def _scaled(name: str, other: Any, alpha: float) -> Any:
-    if alpha == 1:
-        return other
-    return other * alpha
-
-
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """``input + alpha * other``."""
     check_operand("add", other)
-    return F.add(input, _scaled("add", other, alpha))
+    return F.add(input, other) if alpha == 1 else F.add_scaled(input, other, alpha=alpha)
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """``input - alpha * other``."""
     check_operand("sub", other)
-    if alpha != 1:
-        refusals.check(TABLE[np.subtract], (input, other), None)
-    return F.subtract(input, _scaled("sub", other, alpha))
+    if alpha == 1:
+        return F.subtract(input, other)
+    refusals.check(TABLE[np.subtract], (input, other), None)
+    return F.sub_scaled(input, other, alpha=alpha)
 
 
 def check_operand(name: str, other: Any) -> None:
@@ -45,19 +40,20 @@ def check_operand(name: str, other: Any) -> None:
 
 def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """``other - alpha * input``."""
-    return F.subtract(other, _scaled("rsub", input, alpha))
+    if alpha == 1 and isinstance(other, Tensor):
+        return F.rsub(input, other)
+    return F.subtract(other, input if alpha == 1 else input * alpha)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     """``input / other``, rounded "trunc" or "floor" if asked for."""
     if rounding_mode is None:
         return F.divide(input, other)
-    if rounding_mode == "floor":
-        return F.floor_divide(input, other)
-    if rounding_mode == "trunc":
+    if rounding_mode in ("floor", "trunc"):
         if result_type(input, other).category > spec.INTEGER:
-            return F.trunc(F.divide(input, other))
-        return F.floor_divide(F.subtract(input, F.fmod(input, other)), other)
+            return F.div_rounded(input, other, rounding_mode=rounding_mode)
+        whole = input if rounding_mode == "floor" else F.subtract(input, F.fmod(input, other))
+        return F.floor_divide(whole, other)
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
@@ -94,7 +90,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         raise Refusal(
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    return F.where(mask, value, input)
+    return F.masked_fill(input, mask, value)
 
 
 def result_type(tensor1: Any, tensor2: Any) -> DType:

@@ -149,7 +149,8 @@ def assignment_error(fault: Exception, input: Any, key: Any, value: Any) -> Exce
     except IndexError as refused:
         fault = refused
     else:
-        have = np.shape(value.array if isinstance(value, Tensor) else value)
+        raw: Any = value.array if isinstance(value, Tensor) else value
+        have = np.shape(raw)
         if _split(key)[1]:
             return ShapeError(
                 f"shape mismatch: value tensor of shape {shape_text(have)} cannot be broadcast to indexing result of shape "

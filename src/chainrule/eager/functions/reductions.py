@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from chainrule.core import spec
 from chainrule.core.box import Box
 from chainrule.core.spec import DType
 from chainrule.eager.functions.axes import axes_of, axis_of, no_tensor
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import wrap
 from chainrule.errors import IndexRefusal, Refusal, not_a_tensor, type_name
 from chainrule.ops.reduction import count as reduced_count
 
@@ -29,7 +26,7 @@ def _reduce(fun: Any, input: Any, dim: Any, keepdim: bool, dtype: DType | None =
         return fun(input, None, keepdim)
     if input.ndim == 0:
         axes_of(dim, 0)
-        return fun(input, None, False)
+        return fun(input, 0, False)
     return fun(input, axes_of(dim, input.ndim), keepdim)
 
 
@@ -120,10 +117,8 @@ def _extremum(name: str, input: Any, dim: Any, keepdim: bool, other: Any) -> Any
         return getattr(F, all_of)(input)
     _real(name, input)
     axis = axis_of(dim, input.ndim)
-    if input.ndim == 0:
-        return result(getattr(F, all_of)(input), wrap(np.zeros((), np.int64)))
     _not_empty(name, input, axis)
-    return result(*getattr(F, along)(input, axis=axis, keepdims=keepdim))
+    return result(*getattr(F, along)(input, axis=axis, keepdims=keepdim and input.ndim > 0))
 
 
 EXTREMA = {
@@ -324,5 +319,4 @@ def _softmax(name: str, input: Any, dim: int, dtype: DType | None) -> Any:
     fun = getattr(F, name)
     if dtype is not None:
         input = input.cast(dtype)
-    axis = axis_of(dim, input.ndim)
-    return fun(input, axis) if input.ndim else fun(input.reshape(1), 0).reshape(())
+    return fun(input, axis_of(dim, input.ndim))
