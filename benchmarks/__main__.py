@@ -79,8 +79,11 @@ def import_time(rounds: int) -> None:
     """Milliseconds that ``import chainrule`` adds to ``import numpy``, bytecode compiled."""
     code = "import numpy, time; t = time.perf_counter(); import chainrule; print(time.perf_counter() - t)"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    runs = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout)
-            for _ in range(2 * rounds + 1)]  # fmt: skip
+    command = [sys.executable, "-c", code]
+    runs = [
+        float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+        for _ in range(2 * rounds + 1)
+    ]
     milliseconds = statistics.median(runs[1:]) * 1e3
     verdict = "ok" if milliseconds <= 40 else "OVER"
     print(f"{'import chainrule over NumPy':40} {milliseconds:10.2f} ms {'':14} {'':8} {40:5} ms  {verdict}")

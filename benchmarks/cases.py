@@ -31,7 +31,7 @@ def unrecorded(t: Any) -> Callable[[], Any]:
     def run() -> None:
         with t.no_grad():
             for _ in range(50):
-                x * y  # noqa: B018
+                x * y
 
     return run
 

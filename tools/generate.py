@@ -72,7 +72,9 @@ def functions_stub() -> str:
     """``chainrule/__init__.pyi``."""
     source = (PACKAGE / "__init__.py").read_text()
     imports = source[source.index("from chainrule import") : source.index("__version__")]
-    lines = [HEADER + "# ruff: noqa\nimport builtins\nfrom collections.abc import Callable, Sequence\nfrom typing import Any\n"]
+    lines = [
+        HEADER + "# ruff: noqa\nimport builtins\nfrom collections.abc import Callable, Sequence\nfrom typing import Any\n"
+    ]
     lines.append(reexported(imports))
     lines.append("from chainrule.core.spec import DType\n\n__version__: str")
     lines += [f"{name}: DType" for name in ("half", "float", "double", "cfloat", "cdouble", "short", "int", "long")]
@@ -116,18 +118,20 @@ def tensor_stub() -> str:
               "    is_quantized: ClassVar[builtins.bool]",
               "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]  # fmt: skip
     lines += members()
-    lines.append("\nclass Parameter(Tensor):\n    def __init__(self, data: Any = ..., requires_grad: builtins.bool = ...) -> None: ...\n")
+    lines.append(
+        "\nclass Parameter(Tensor):\n    def __init__(self, data: Any = ..., requires_grad: builtins.bool = ...) -> None: ...\n"
+    )
     return "\n".join(lines) + "\n"
 
 
-PLAIN = '''\
+PLAIN = """\
 from chainrule.eager.lane import INFERENCE_LANES as INFERENCE_LANES, LANES as LANES, Lane as Lane
 from chainrule.eager.lane import lane_of as lane_of, remembered as remembered, scalar as scalar
 from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layout, Size as Size
 
 def wrap(array: Any, node: Any = ...) -> Tensor: ...
 def leaf(array: Any, lane: Lane) -> Tensor: ...
-'''
+"""
 PROPERTIES = {"dtype": "DType", "shape": "Size", "ndim": "builtins.int", "is_leaf": "builtins.bool", "itemsize": "builtins.int",
               "nbytes": "builtins.int", "output_nr": "builtins.int", "retains_grad": "builtins.bool"}  # fmt: skip
 RETURNS = {"item": "Any", "tolist": "Any", "numpy": "np.ndarray", "__array__": "np.ndarray", "__len__": "builtins.int",

@@ -250,6 +250,11 @@ def test_a_linear_function_is_its_own_tangent_with_zeros_for_constants() -> None
     assert got.tolist() == [0, 0, 0, *G]
 
 
+def test_an_integer_constant_has_no_tangent() -> None:
+    out = np.concatenate([X, [1, 2]])
+    assert rules.jvp(TABLE[np.concatenate], (X, np.array([1, 2])), (G, None), out, {"axis": 0}).tolist() == [*G, 0, 0]
+
+
 def test_a_general_function_without_jvp_is_transposed() -> None:
     p = primitive(GENERAL, lambda x, y: np.sum(x * y * y), lambda g, y: g * y * y, lambda g, x, y: g * 2 * x * y)
     got = rules.jvp(p, (X, Y), (G, X), np.sum(X * Y * Y), {})

@@ -30,9 +30,7 @@ d d d d d d d d d d d z z
 c c c c c c c c c c z c z
 z z z z z z z z z z z z z""".splitlines()
 TABLE = [
-    (row[0], column, cell)
-    for row in PROMOTED[1:]
-    for column, cell in zip(PROMOTED[0].split(), row.split()[1:], strict=True)
+    (row[0], column, cell) for row in PROMOTED[1:] for column, cell in zip(PROMOTED[0].split(), row.split()[1:], strict=True)
 ]
 
 

@@ -90,7 +90,7 @@ EXPRESSIONS = """
     tensor([1]).new_full((2,), 3.5); ones(2).new_ones(2, requires_grad=True);
     complex(torch.ones(2), 1.0); complex(torch.ones(1), torch.ones(1).double());
     complex(torch.ones(1).int(), torch.ones(1)); complex(torch.ones(1), torch.tensor([math.inf]));
-    is_floating_point(1); is_signed(torch.ones(1));
+    complex(torch.ones(2, requires_grad=True), torch.ones(2)); is_floating_point(1); is_signed(torch.ones(1));
     finfo(torch.float32); finfo(torch.bfloat16); finfo(torch.float64).tiny; finfo(torch.int8); finfo();
     finfo(torch.complex64).eps; finfo(torch.float16).max; iinfo(torch.float32); iinfo(torch.uint8);
     iinfo(torch.bool); cuda.current_device(); cuda.memory_allocated(); tensor([3, 1]).min(0);

@@ -49,9 +49,7 @@ def raw(p: Primitive, sample: Sample):
 def draws(p: Primitive, like):
     rng = np.random.default_rng(len(p.name))
     parts = [rng.uniform(-1, 1, (2, *np.shape(x))) for x in like]
-    return [
-        np.asarray(a + 1j * b if np.asarray(x).dtype.kind == "c" else a) for x, (a, b) in zip(like, parts, strict=True)
-    ]
+    return [np.asarray(a + 1j * b if np.asarray(x).dtype.kind == "c" else a) for x, (a, b) in zip(like, parts, strict=True)]
 
 
 def outputs(out) -> list:
@@ -68,9 +66,7 @@ def recorded(p: Primitive, sample: Sample):
     leaves = {i: cr.tensor(sample.operands[i], requires_grad=True) for i in live(p, sample)}
     for i, leaf in leaves.items():
         leaf.array = sample.operands[i]  # keeps strides
-    operands = [
-        leaves.get(i, cr.from_numpy(x) if isinstance(x, np.ndarray) else x) for i, x in enumerate(sample.operands)
-    ]
+    operands = [leaves.get(i, cr.from_numpy(x) if isinstance(x, np.ndarray) else x) for i, x in enumerate(sample.operands)]
     out = outputs(on_tensors(p, sample, operands))
     return leaves, out
 
@@ -105,9 +101,7 @@ def test_reverse(p):
         for i, leaf in leaves.items():
             (v,) = draws(p, [leaf.array])
             slope = outputs(
-                directional(
-                    raw(p, sample), sample.operands, [v if k == i else None for k in range(len(sample.operands))]
-                )
+                directional(raw(p, sample), sample.operands, [v if k == i else None for k in range(len(sample.operands))])
             )
             kept = [s for s, y in zip(slope, out, strict=True) if y.requires_grad]
             close(inner(leaf.grad.numpy(), v), sum(inner(g, s) for g, s in zip(gs, kept, strict=True)))
@@ -144,9 +138,7 @@ def test_second_order(p):
         def slope(*operands, create_graph=False, p=p, sample=sample, gs=gs, vs=vs, which=which):
             """<gradient, v>, and the leaves it depends on."""
             leaves, out = recorded(p, Sample(operands, sample.params))
-            pairs = [
-                (y, cr.tensor(g, requires_grad=create_graph)) for y, g in zip(out, gs, strict=True) if y.requires_grad
-            ]
+            pairs = [(y, cr.tensor(g, requires_grad=create_graph)) for y, g in zip(out, gs, strict=True) if y.requires_grad]
             if not pairs:
                 return None, leaves, []
             grads = cr.autograd.grad(
@@ -179,12 +171,8 @@ def test_narrow_dtypes_round_once(p, dtype):
         narrow = [cr.tensor(x).to(dtype) if i in which else x for i, x in enumerate(sample.operands)]
         wide = [x.double().numpy() if isinstance(x, cr.Tensor) else x for x in narrow]
         leaves = [x.requires_grad_() for x in narrow if isinstance(x, cr.Tensor)]
-        operands = [
-            x if isinstance(x, cr.Tensor) or not isinstance(x, np.ndarray) else cr.from_numpy(x) for x in narrow
-        ]
-        if any(
-            isinstance(x, np.ndarray) and x.dtype.kind == "f" for i, x in enumerate(sample.operands) if i not in which
-        ):
+        operands = [x if isinstance(x, cr.Tensor) or not isinstance(x, np.ndarray) else cr.from_numpy(x) for x in narrow]
+        if any(isinstance(x, np.ndarray) and x.dtype.kind == "f" for i, x in enumerate(sample.operands) if i not in which):
             continue
         got = outputs(on_tensors(p, sample, operands))
         want_leaves, want = recorded(p, Sample(tuple(wide), sample.params))
@@ -204,10 +192,73 @@ def test_narrow_dtypes_round_once(p, dtype):
                 )
 
 
-COMPLEX = """add subtract multiply divide negative positive square reciprocal sqrt power exp expm1 log sin cos tan sinh cosh tanh
-arctan arcsinh absolute conjugate real imag where sum mean prod cumsum cumprod vector_norm var reshape transpose swapaxes
-broadcast_to expand_dims squeeze concatenate stack split unbind flip roll tile getitem place take_items setitem gather
-dot mv mm matmul einsum inv det solve trace tril diagonal copy rsqrt lerp""".split()
+COMPLEX = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "negative",
+    "positive",
+    "square",
+    "reciprocal",
+    "sqrt",
+    "power",
+    "exp",
+    "expm1",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arctan",
+    "arcsinh",
+    "absolute",
+    "conjugate",
+    "real",
+    "imag",
+    "where",
+    "sum",
+    "mean",
+    "prod",
+    "cumsum",
+    "cumprod",
+    "vector_norm",
+    "var",
+    "reshape",
+    "transpose",
+    "swapaxes",
+    "broadcast_to",
+    "expand_dims",
+    "squeeze",
+    "concatenate",
+    "stack",
+    "split",
+    "unbind",
+    "flip",
+    "roll",
+    "tile",
+    "getitem",
+    "place",
+    "take_items",
+    "setitem",
+    "gather",
+    "dot",
+    "mv",
+    "mm",
+    "matmul",
+    "einsum",
+    "inv",
+    "det",
+    "solve",
+    "trace",
+    "tril",
+    "diagonal",
+    "copy",
+    "rsqrt",
+    "lerp",
+]
 
 
 def complex_samples(p: Primitive):

@@ -53,7 +53,7 @@ def test_under_no_grad():
 
 
 @pytest.mark.parametrize(
-    "f, x, words",
+    ("f", "x", "words"),
     [
         (lambda x: x, np.ones(3), r"returned shape \(3,\)"),
         (lambda x: "no", 1.0, "returned str"),

@@ -64,7 +64,8 @@ def grad(
     """
     if not only_inputs:
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient "
-                      "for other parts of the graph, please use torch.autograd.backward.", FutureWarning, stacklevel=2)  # fmt: skip
+                      "for other parts of the graph, please use torch.autograd.backward.",
+                      FutureWarning, stacklevel=2)  # fmt: skip
     if is_grads_batched:
         raise NotImplementedError("is_grads_batched is not there yet: it comes with vmap. Call grad once per row.")
     return engine.grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)

@@ -92,9 +92,7 @@ def jvp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any
     return transpose_vjp(p, operands, tangents, out, params)
 
 
-def _elementwise_tangent(
-    p: Primitive, i: int, t: Any, operands: Sequence[Any], out: Any, params: dict[str, Any]
-) -> Any:
+def _elementwise_tangent(p: Primitive, i: int, t: Any, operands: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
     rule = p.rule(i)
     if rule is None:
         return None
@@ -109,7 +107,7 @@ def _moved(p: Primitive, i: int, t: Any, x: Any) -> Any:
     """What stands for operand ``i`` when a linear function is applied to the tangents."""
     if t is not None:
         return t
-    return np.zeros_like(x) if p.rule(i) is not None and is_float(x) else x
+    return np.zeros_like(x) if p.is_active(i) else x
 
 
 def _sum(terms: Any) -> Any:
@@ -266,9 +264,7 @@ def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any
     node = Node.__new__(Node)
     node.form, node.params, node.edge_x, node.edge_y, node.hooks = form, params, edges, None, None
     node.x = tuple(
-        x
-        if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x))
-        else spec_of(x)
+        x if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x)) else spec_of(x)
         for i, x in enumerate(operands)
     )
     node.y, node.out, node.seq = None, out if "out" in wanted else None, next_seq()
@@ -289,9 +285,8 @@ def is_float(x: Any) -> bool:
 
 def spec_of(x: Any) -> Spec | None:
     """What stands on the tape for an operand whose data no rule mentions."""
-    if isinstance(x, (Box, np.ndarray, np.generic)):
-        return Spec(x.shape, dtype_of(x))
-    return None
+    shape = getattr(x, "shape", None)
+    return None if shape is None else Spec(shape, dtype_of(x))
 
 
 def replay(p: Primitive, i: int, g: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -303,9 +298,7 @@ def replay(p: Primitive, i: int, g: Any, operands: Sequence[Any], params: dict[s
     return found[leaf] if leaf in found else np.zeros_like(operands[i])
 
 
-def transpose_vjp(
-    p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any, params: dict[str, Any]
-) -> Any:
+def transpose_vjp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
     """The jvp of a primitive that gives only a vjp: the vjp is linear in g, and its transpose is the jvp."""
     outs = out if p.outputs != 1 else (out,)
     level = next(Recorded.levels)

@@ -87,9 +87,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     have = g.shape
     lead = len(have) - len(shape)
     axes = LEADING[lead] if lead < len(LEADING) else tuple(range(lead))
-    stretched = (
-        () if have[lead:] == shape else tuple(lead + k for k, n in enumerate(shape) if n == 1 and have[lead + k] != 1)
-    )
+    stretched = () if have[lead:] == shape else tuple(lead + k for k, n in enumerate(shape) if n == 1 and have[lead + k] != 1)
     axes += stretched
     if not axes:
         return g

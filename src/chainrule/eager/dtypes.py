@@ -8,11 +8,13 @@ import ml_dtypes
 import numpy as np
 
 from chainrule.core import spec
+from chainrule.core.box import dispatch
+from chainrule.core.primitive import TABLE
 from chainrule.core.spec import DType
-from chainrule.eager import modes
 from chainrule.eager.layout import Named
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor
 from chainrule.errors import Refusal, not_a_tensor, type_name
+from chainrule.ops.elementwise import complex_of
 
 
 class finfo(metaclass=Named):
@@ -120,9 +122,4 @@ def complex_(real: Tensor, imag: Tensor) -> Tensor:
         raise Refusal(f"Expected both inputs to be Half, Float or Double tensors but got {kinds[0]} and {kinds[1]}")
     if kinds[0] != kinds[1]:
         raise Refusal(f"Expected object of scalar type {kinds[0]} but got scalar type {kinds[1]} for second argument")
-    dtype = real.dtype.to_complex()
-    if modes.is_grad_enabled() and (real.requires_grad or imag.requires_grad):
-        return real.cast(dtype) + imag.cast(dtype) * 1j  # type: ignore[no-any-return]
-    array = np.empty(np.broadcast_shapes(real.array.shape, imag.array.shape), dtype.numpy)
-    array.real, array.imag = real.array, imag.array  # unlike the sum right where a part is infinite
-    return wrap(array)
+    return dispatch(TABLE[complex_of], (real, imag), {})  # type: ignore[no-any-return]

@@ -144,7 +144,8 @@ def add_to(grad: Tensor, g: Any) -> Tensor:
     """``grad + g``: in place, unless someone is to differentiate it, or may not write to it."""
     array = grad.array
     if isinstance(g, Tensor) or grad.requires_grad or not array.flags.writeable:
-        return grad + g
+        total: Tensor = grad + g
+        return total
     if sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
         inplace.log_write(grad)
     np.add(array, g, array)
@@ -214,7 +215,7 @@ def checked_seed(i: int, y: Tensor, g: Any) -> Tensor:
             "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
             f"grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {y.dtype}."
         )
-    return project(g, y.array.shape, y.dtype) if g.dtype is not y.dtype else g  # type: ignore[no-any-return]
+    return project(g, y.array.shape, y.dtype) if g.dtype is not y.dtype else g
 
 
 def needed_for(roots: Iterable[Any], targets: set[Any]) -> dict[Any, bool]:

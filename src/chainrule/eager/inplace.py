@@ -57,9 +57,10 @@ def log_write(tensor: Tensor) -> None:
     if array.base is not None:
         array = owner_of(array)
     writes = _log.get(id(array)) or first_write(array)
-    last_write = seq = next_seq()
-    writes.count += 1
-    writes.seqs.append(seq)
+    with _lock:  # last_write never goes back
+        last_write = seq = next_seq()
+        writes.count += 1
+        writes.seqs.append(seq)
 
 
 def first_write(owner: np.ndarray) -> Writes:
@@ -92,8 +93,8 @@ def check_saved(node: Node) -> None:
             later = sum(seq > node.seq for seq in writes.seqs)
             raise GraphError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin(node, array)} is at version {writes.count}; "
-                f"expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
+                f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin(node, array)} is at version "
+                f"{writes.count}; expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
                 "write y = y + 1 instead of y += 1, or clone() the value before changing it."
             )
 
@@ -147,11 +148,28 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
             "writing in place to a view of a recorded tensor is not there yet: write to the whole tensor, "
             "or build the new one with chainrule.where or chainrule.cat"
         )
+    if not t.array.flags.writeable:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    if type(result.node) is Node:
+        keep_original(result.node, t.array)
     t.array[...] = result.array
     log_write(t)
     if modes.is_grad_enabled():
         t.node = result.node
     return t
+
+
+def keep_original(node: Node, array: np.ndarray) -> None:
+    """Let ``node`` hold a copy of what it saved of ``array``, which is about to be overwritten by its own result."""
+    if node.x is array:
+        node.x = array.copy()
+    elif isinstance(node.x, tuple):
+        node.x = tuple(x.copy() if x is array else x for x in node.x)
+    if node.y is array:
+        node.y = node.x if node.edge_x is node.edge_y else array.copy()
 
 
 def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:
@@ -182,7 +200,7 @@ def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callab
         if modes.state() is NO_GRAD and self.lane.plain:
             y = other.array if isinstance(other, Tensor) else other
             x = self.array
-            if type(y) is float or (getattr(y, "dtype", None) == x.dtype and y.ndim <= x.ndim):
+            if type(y) is float or (type(y) is np.ndarray and y.dtype == x.dtype and y.ndim <= x.ndim):
                 return write(self, ufunc, y)
         result = compute(self, other)
         return result if result is NotImplemented else adopt(self, result)

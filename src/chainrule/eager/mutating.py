@@ -59,6 +59,8 @@ def ipow(self: Tensor, other: Any) -> Tensor:
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes ``value``; returns self."""
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     return inplace.adopt(self, F.fill(self, value.cast(self.dtype) if isinstance(value, Tensor) else value))
 
 

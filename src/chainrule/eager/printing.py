@@ -191,8 +191,7 @@ def _complex_cells(array: npt.NDArray[Any], options: _Options) -> _Cells:
     real, imag = _float_cells(array.real, options), _float_cells(array.imag, options)
     # Only the real parts are aligned; an imaginary part follows its real part at once.
     texts = [
-        f"{re}{im}j" if im.startswith("-") else f"{re}+{im}j"
-        for re, im in zip(real.aligned().texts, imag.texts, strict=True)
+        f"{re}{im}j" if im.startswith("-") else f"{re}+{im}j" for re, im in zip(real.aligned().texts, imag.texts, strict=True)
     ]
     return _Cells(texts, real.width + imag.width + 1)
 
@@ -269,9 +268,7 @@ def _brackets(array: npt.NDArray[Any], indent: int, options: _Options) -> str:
 # Labels, and the whole
 
 
-def _shape_and_dtype(
-    array: npt.NDArray[Any], dtype_name: str, default_dtype_name: str, options: _Options
-) -> Iterator[str]:
+def _shape_and_dtype(array: npt.NDArray[Any], dtype_name: str, default_dtype_name: str, options: _Options) -> Iterator[str]:
     """The labels for what the numbers alone do not show."""
     if array.size == 0:
         shown = {default_dtype_name}  # with no number to look at, not even int64 can be told

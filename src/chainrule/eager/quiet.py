@@ -23,11 +23,7 @@ def holds() -> bool:
     for action, message, category, module, _ in warnings.filters:
         if (action, message, category, module) == OURS[:4]:
             return True
-        if (
-            action != "ignore"
-            and issubclass(RuntimeWarning, category)
-            and (module is None or module.match("chainrule.core"))
-        ):
+        if action != "ignore" and issubclass(RuntimeWarning, category) and (module is None or module.match("chainrule.core")):
             return False
     return False
 

@@ -151,7 +151,8 @@ def source_of(pattern: Pattern) -> str:
     t.array = r
     t.lane = {"bool_lane" if pattern.compares else "lane"}
     t.leaf = False
-    t._grad = t.hooks = t.version = None
+    t._grad = t.hooks = None
+    t.version = {"input.version" if pattern.view else "None"}
     t.base = {"input if input.base is None else input.base" if pattern.view else "None"}
 {tail}"""
     rules = ", ".join(f"rule_{n}" for n in operands)

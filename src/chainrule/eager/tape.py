@@ -350,4 +350,4 @@ def tensor_cast(tensor: Tensor, dtype: Any) -> Tensor:
 
 
 Tensor.process = process  # type: ignore[assignment, method-assign]
-Tensor.cast = tensor_cast  # type: ignore[method-assign]
+Tensor.cast = tensor_cast  # type: ignore[assignment, method-assign]

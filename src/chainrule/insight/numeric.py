@@ -14,7 +14,7 @@ from chainrule.insight.trace import Trace, Value
 
 EPSILON: Final = float(np.finfo(np.float64).eps)
 # The error of a central difference is about h² + eps/h, least at the cube root of eps.
-STEP: Final = EPSILON ** (1 / 3)
+STEP: Final[float] = EPSILON ** (1 / 3)
 MOST_WORK: Final = 50_000_000  # numbers computed again, over all entries
 OVERHEAD: Final = 1000  # what an operation costs beside its numbers
 MOST_CHECKED: Final = 200

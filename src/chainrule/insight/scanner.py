@@ -107,7 +107,8 @@ class Token(NamedTuple):
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|//|[-+*/%@.,:=()\[\]])"
 )
-_REFUSED: Final = {"^": "caret", "|": "bars", "<": "comparison", ">": "comparison", "!": "comparison"}
+_COMPARISON: Final = re.compile(r"[<>=!]=|[<>!]")
+_REFUSED: Final = {"^": "caret", "|": "bars"}
 
 
 def check_characters(text: str) -> None:
@@ -132,8 +133,9 @@ def tokens_of(text: str) -> list[Token]:
         if char.isspace():
             place += 1
             continue
-        if text.startswith("==", place) or char in "<>!":
-            raise ExpressionError("comparison", text, place, char=text[place : place + 1 + (char in "=!")].strip())
+        compares = _COMPARISON.match(text, place)
+        if compares:
+            raise ExpressionError("comparison", text, place, char=compares.group())
         found = _TOKEN.match(text, place)
         if found is None:
             raise ExpressionError(_REFUSED.get(char, "character"), text, place, char=printable(char))

@@ -21,8 +21,8 @@ from chainrule.eager.namespace import function_named
 ACTIVATIONS = ("relu", "gelu", "silu", "sigmoid", "tanh", "softplus", "logsigmoid", "leaky_relu", "elu")
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "l1_loss", "linear", "log_softmax", "mse_loss",
-    "nll_loss", "pad", "softmax",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "l1_loss", "linear", "log_softmax",
+    "mse_loss", "nll_loss", "pad", "softmax",
 ]  # fmt: skip
 
 

@@ -200,9 +200,11 @@ elementwise(
     integers="keep", kinks="1/2 each where x = y",
 )  # fmt: skip
 elementwise(np.fmax, lambda g, x, y: np.where((x >= y) | np.isnan(y), g, 0.0),
-            lambda g, x, y: np.where((x >= y) | np.isnan(y), 0.0, g), integers="keep", kinks="all to x where x = y")  # fmt: skip
+            lambda g, x, y: np.where((x >= y) | np.isnan(y), 0.0, g),
+            integers="keep", kinks="all to x where x = y")  # fmt: skip
 elementwise(np.fmin, lambda g, x, y: np.where((x <= y) | np.isnan(y), g, 0.0),
-            lambda g, x, y: np.where((x <= y) | np.isnan(y), 0.0, g), integers="keep", kinks="all to x where x = y")  # fmt: skip
+            lambda g, x, y: np.where((x <= y) | np.isnan(y), 0.0, g),
+            integers="keep", kinks="all to x where x = y")  # fmt: skip
 elementwise(np.where, None, lambda g, x: np.where(x, g, 0.0), lambda g, x: np.where(x, 0.0, g), integers="keep")
 
 

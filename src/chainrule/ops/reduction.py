@@ -121,7 +121,8 @@ def sort_with_index(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
     return np.take_along_axis(x, order, axis=axis), order
 
 
-general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False: place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2,
+general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False:
+        place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2,
         torch="", node="SortBackward0", kinks="equal elements keep their order")  # fmt: skip
 
 
@@ -169,7 +170,8 @@ def vector_norm(x: Any, *, ord: float = 2, axis: Any = None, keepdims: bool = Fa
         return np.sqrt(np.dot(flat, flat))
     size = np.absolute(x)
     if ord == math.inf or ord == -math.inf:
-        return (np.maximum if ord > 0 else np.minimum).reduce(size, axis=axis, keepdims=keepdims)
+        extreme: Any = np.maximum if ord > 0 else np.minimum
+        return extreme.reduce(size, axis=axis, keepdims=keepdims)
     if ord == 0:
         return add_up(np.where(size == 0, 0.0, np.ones_like(size)), axis=axis, keepdims=keepdims)
     if ord == 1:

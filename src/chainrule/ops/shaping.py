@@ -187,8 +187,15 @@ linear(np.repeat, lambda g, x, *, repeats, axis=None: _repeat_pullback(g, x, rep
 
 linear(np.tril, lambda g, x, *, k=0: np.tril(g, k))
 linear(np.triu, lambda g, x, *, k=0: np.triu(g, k))
+def _diagonal(x: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """NumPy's diagonal, but writable where ``x`` is."""
+    view = np.diagonal(x, offset, axis1, axis2)
+    view.flags.writeable = x.flags.writeable
+    return view
+
+
 linear(np.diagonal, lambda g, x, *, offset=0, axis1=0, axis2=1:
-       place_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2), moves="view")  # fmt: skip
+       place_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2), raw=_diagonal, moves="view")  # fmt: skip
 
 
 @function

@@ -108,7 +108,7 @@ def elementwise_samples(p: Primitive) -> Iterator[Sample]:
     yield Sample(tuple(strided), every[0])
 
 
-AXES = (
+AXES: tuple[dict[str, Any], ...] = (
     {},
     {"axis": 0},
     {"axis": -1},

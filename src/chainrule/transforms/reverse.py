@@ -96,7 +96,7 @@ def slopes_of(value: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]
         )
     if not isinstance(value, Tensor) or not value.requires_grad:
         return [wrap(np.zeros_like(x.array)) for x in leaves]
-    return list(engine.grad(value.sum(), leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))  # type: ignore[attr-defined]
+    return list(engine.grad(value.sum(), leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
 
 
 def plain(result: Any, like: Any) -> Any:
