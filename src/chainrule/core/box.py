@@ -183,7 +183,7 @@ def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
             params[name] = value
         elif name == "dtype" and value is not None:
             operands = [x.cast(value) if isinstance(x, Box) else x for x in operands]
-        elif value is not None and value is not np._NoValue:  # type: ignore[attr-defined]
+        elif value is not None and value is not np._NoValue:
             raise not_in_table(fun, f" with {name}={value!r}")
     return operands, params
 

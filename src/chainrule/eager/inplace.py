@@ -94,7 +94,8 @@ def check_saved(node: Node) -> None:
             raise GraphError(
                 "one of the variables needed for gradient computation has been modified by an inplace operation: "
                 f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin(node, array)} is at version "
-                f"{writes.count}; expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
+                f"{writes.count}; expected version {writes.count - later} instead. Hint: {node.name()} saved this value for "
+                "its derivative: "
                 "write y = y + 1 instead of y += 1, or clone() the value before changing it."
             )
 

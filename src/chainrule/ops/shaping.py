@@ -187,6 +187,16 @@ linear(np.repeat, lambda g, x, *, repeats, axis=None: _repeat_pullback(g, x, rep
 
 linear(np.tril, lambda g, x, *, k=0: np.tril(g, k))
 linear(np.triu, lambda g, x, *, k=0: np.triu(g, k))
+@function
+def place_diagonal(x: Any, *, shape: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Zeros with ``x`` on a diagonal."""
+    out = np.zeros(shape, x.dtype)
+    diagonal = np.diagonal(out, offset, axis1, axis2)
+    diagonal.flags.writeable = True
+    diagonal[...] = x
+    return out
+
+
 def _diagonal(x: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """NumPy's diagonal, but writable where ``x`` is."""
     view = np.diagonal(x, offset, axis1, axis2)
@@ -196,16 +206,6 @@ def _diagonal(x: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any
 
 linear(np.diagonal, lambda g, x, *, offset=0, axis1=0, axis2=1:
        place_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2), raw=_diagonal, moves="view")  # fmt: skip
-
-
-@function
-def place_diagonal(x: Any, *, shape: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Zeros with ``x`` on a diagonal."""
-    out = np.zeros(shape, x.dtype)
-    diagonal = np.diagonal(out, offset, axis1, axis2)
-    diagonal.flags.writeable = True
-    diagonal[...] = x
-    return out
 
 
 linear(place_diagonal, lambda g, x, *, shape, offset=0, axis1=0, axis2=1: np.diagonal(g, offset, axis1, axis2),

@@ -54,7 +54,7 @@ class Maker:
         return np.asarray(self.rng.integers(0, high, shape))
 
 
-SHAPES = {  # of elementwise operands, by arity: broadcasting, 0-d, size-1, empty
+SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {  # of elementwise operands, by arity: broadcasting, 0-d, size-1, empty
     1: [((),), ((3,),), ((2, 3),), ((1,),), ((0,),), ((2, 0, 3),)],
     2: [
         ((), ()),
@@ -100,7 +100,8 @@ def elementwise_samples(p: Primitive) -> Iterator[Sample]:
         return make(*shape, low=domains[i][0], high=domains[i][1])
 
     every: list[dict[str, Any]] = [{}, *MORE_PARAMS.get(p.fun, [])]
-    every = every if ... not in p.params.values() else every[1:]
+    if ... in p.params.values():  # a parameter must be given
+        del every[0]
     for params in every:
         for shapes in SHAPES[p.arity]:
             yield Sample(tuple(operand(i, *shape) for i, shape in enumerate(shapes)), params)
