@@ -33,7 +33,7 @@ def test_a_rule_is_read_from_its_parameter_names(fun: Callable[..., Any], mentio
 
 def test_local_variables_of_a_rule_are_not_mentioned() -> None:
     def rule(g: Any, x: Any, *, axis: Any) -> Any:
-        unrelated = [a for a in (g, x)]
+        unrelated = [g, x]
         return unrelated[0]
 
     assert Rule(rule).mentions == ("g", "x")

@@ -220,25 +220,32 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
     mode = modes.state()
     edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in operands)
     common = common_dtype(p, operands)
-    instead = refusals.check(p, operands, common)
-    raws = [raw_operand(x, common if p.promotes(i) else None) for i, x in enumerate(operands)]
-    if instead is not None:
-        return wrap(instead(*raws, **params))
     half = common is not None and common.half and not p.moves and not p.retypes
-    out = run(p, list(map(widened, raws)) if half else raws, params)
-    if common is not None and half:
-        out = narrowed(out, common)
+    with np.errstate(all="ignore"):
+        raws, out = computed(p, operands, params, common, half)
     recording = mode is None or (mode.grad and not mode.inference)
     if p.differentiable and recording and any(e is not None for e in edges) and _floats(p, out):
         check_inference(p, operands, edges)
         scalars = tuple(i for i, x in enumerate(operands) if x is None or isinstance(x, NUMBERS))
         form = form_for(p, half)
-        if scalars and not isinstance(p.node, str):
+        if scalars:
             form = scalar_form(form, scalars)
         return record(form, edges, raws, out, params, wrap)
     if p.outputs != 1:
         return tuple(map(wrap, out))
     return wrap(out)
+
+
+def computed(
+    p: Primitive, operands: Sequence[Any], params: dict[str, Any], common: DType | None, half: bool
+) -> tuple[list[Any], Any]:
+    """The operands as raw arrays of the common dtype, and the primitive's result on them."""
+    instead = refusals.check(p, operands, common)
+    raws = [raw_operand(x, common if p.promotes(i) else None) for i, x in enumerate(operands)]
+    if instead is not None:
+        return raws, instead(*raws, **params)
+    out = run(p, list(map(widened, raws)) if half else raws, params)
+    return raws, narrowed(out, common) if common is not None and half else out
 
 
 _scalar_forms: dict[tuple[TensorForm, tuple[int, ...]], TensorForm] = {}
@@ -296,10 +303,9 @@ def narrowed(out: Any, dtype: DType) -> Any:
 
 
 def run(p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
-    """The primitive on raw arrays, NumPy's floating-point warnings silent, its errors in torch's words."""
+    """The primitive on raw arrays, its errors in torch's words."""
     try:
-        with np.errstate(all="ignore"):
-            out = p.raw(*arrays, **params)
+        out = p.raw(*arrays, **params)
     except (ValueError, IndexError, TypeError) as fault:
         raise explained(fault, p, arrays) from None
     if p.outputs != 1:
@@ -310,7 +316,8 @@ def run(p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
 def recover(fault: Exception, p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
     """What a specialised function does when NumPy raises: warnings are silenced, errors explained."""
     if isinstance(fault, RuntimeWarning):
-        return run(p, arrays, params)
+        with np.errstate(all="ignore"):
+            return run(p, arrays, params)
     raise explained(fault, p, arrays) from None
 
 

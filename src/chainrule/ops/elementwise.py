@@ -182,7 +182,7 @@ def imag(x: Any) -> Any:
     return apply(np.imag, x) if x.dtype.is_complex else np.zeros_like(x)
 
 
-elementwise(np.copysign, lambda g, x, out: g * np.sign(x) * np.sign(out), None, kinks="0 at x = 0")
+elementwise(np.copysign, lambda g, x, out: g * np.sign(x) * np.sign(out), lambda g: np.zeros_like(g), kinks="0 at x = 0")
 zero_derivative(np.sign, integers="keep")
 
 # Choices. Operands that tie share the derivative.
