@@ -222,6 +222,8 @@ def det(x: Any) -> Any:
 @function
 def cofactor(x: Any) -> Any:
     """The matrix of cofactors, ``det(x) inv(x).T``; by singular values, so that x may be singular."""
+    if not np.isfinite(x).all():
+        return np.full_like(x, np.nan)
     u, s, vh = np.linalg.svd(x)
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1.0, s[..., None, :]).prod(-1)
