@@ -172,7 +172,7 @@ def test_optional_operands_that_were_left_out_are_not_drawn() -> None:
 def test_half_precision() -> None:
     x = leaf(1.0, 2.0).bfloat16()
     drawn = draw(x * 2)
-    assert titles(drawn, "constant") == ["2.0"]
+    assert titles(drawn, "constant") == ["2"]
     assert vertices(drawn)["ToCopy"].lines == ("x  [1.0, 2.0]",)
 
 

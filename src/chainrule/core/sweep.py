@@ -149,13 +149,13 @@ def sweep(
             if type(edge) is Node:
                 if g.shape != edge.shape:
                     g = unbroadcast(g, edge.shape)
-                if edge is lone:
+                if lone is None and not heap:
+                    lone = edge
+                    lone_g = g
+                elif edge is lone:
                     lone_g = lone_g + g
                 elif edge in pending:
                     pending[edge] = pending[edge] + g
-                elif lone is None and not heap:
-                    lone = edge
-                    lone_g = g
                 else:
                     pending[edge] = g
                     heappush(heap, (-edge.seq, edge))

@@ -18,16 +18,23 @@ import numpy as np
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, TABLE, Primitive
 from chainrule.core.rules import copied, next_seq
-from chainrule.core.sweep import Node
+from chainrule.core.sweep import Node, Port
 from chainrule.eager.modes import NO_GRAD, state
 from chainrule.eager.tape import TensorForm, recover
 from chainrule.eager.tensor import LANES, Parameter, Tensor, scalar
+
+
+def spec(edge: Any) -> Any:
+    """What knows the shape that an edge other than a node leads to: a leaf's array, quicker than the leaf itself."""
+    return edge if type(edge) is Port else edge.array
+
 
 SCOPE: Final[dict[str, Any]] = {  # the global names of the functions written here
     "__name__": __name__,  # so that the warning filter of `quiet` knows them
     "NO_GRAD": NO_GRAD, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "asarray": np.asarray,
     "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq,
-    "recover": recover, "recoverable": (RuntimeWarning, ValueError, IndexError, TypeError), "scalar": scalar, "state": state,
+    "recover": recover, "recoverable": (RuntimeWarning, ValueError, IndexError, TypeError), "scalar": scalar, "spec": spec,
+    "state": state,
 }  # fmt: skip
 
 
@@ -241,7 +248,8 @@ def _make_node(pattern: Pattern, operands: list[str]) -> str:
         f"    n.edge_y = {'ey' if two else 'None'}",
         *(f"    n.{name} = {_saved(pattern, name, operands)}" for name in ("x", "y", "out")),
         f"    n.params = {'(' + ', '.join(pattern.params) + ',)' if pattern.params else 'None'}",
-        "    n.shape = r.shape",
+        "    shape = r.shape  # the tuple of the operand's node where they are equal: one object less per call",
+        "    n.shape = ex.shape if type(ex) is Node and ex.shape == shape else shape",
         "    n.dtype = lane.dtype",
         "    n.hooks = None",
         "    n.seq = next_seq()",
@@ -284,7 +292,12 @@ def _contribution(pattern: Pattern, i: int, operand: str) -> str | None:
     if rule is None:
         return None
     mentions, params = rule
-    values = ["g" if n == "g" else f"n.edge_{n}" if n in pattern.specs[i] else f"n.{n}" for n in mentions]
+    values = [
+        "g" if n == "g"
+        else f"(n.edge_{n} if type(n.edge_{n}) is Node else spec(n.edge_{n}))" if n in pattern.specs[i]
+        else f"n.{n}"
+        for n in mentions
+    ]  # fmt: skip
     values += [f"{n}=n.params[{pattern.params.index(n)}]" for n in params]
     call = f"rule_{operand}({', '.join(values)})"
     return call if "g" in mentions else f"g * {call}"

