@@ -13,10 +13,7 @@ from chainrule.eager.functions import arithmetic, history, indexing, products, r
 
 FUNCTIONS_ONLY: Final = ("einsum", "tensordot", "cat", "stack", "is_tensor", "result_type", "meshgrid", "where")
 METHODS_ONLY: Final = ("view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "contiguous", "detach_")
-HELPERS: Final = (
-    "assignment_error", "check_operand", "index_error", "trimmed", "normal_key", "getitem", "setitem", "vector_norm",
-    "H", "T", "mH", "mT",
-)  # fmt: skip
+HELPERS: Final = ("getitem", "setitem", "vector_norm", "H", "T", "mH", "mT")  # operators, properties, `linalg`'s
 
 
 def defined() -> dict[str, Callable[..., Any]]:

@@ -19,20 +19,20 @@ from chainrule.errors import Refusal, broadcast_error, c_type_name, not_a_tensor
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """``input + alpha * other``."""
-    check_operand("add", other)
+    _check_operand("add", other)
     return F.add(input, other) if alpha == 1 else F.add_scaled(input, other, alpha=alpha)
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """``input - alpha * other``."""
-    check_operand("sub", other)
+    _check_operand("sub", other)
     if alpha == 1:
         return F.subtract(input, other)
     refusals.check(TABLE[np.subtract], (input, other), None)
     return F.sub_scaled(input, other, alpha=alpha)
 
 
-def check_operand(name: str, other: Any) -> None:
+def _check_operand(name: str, other: Any) -> None:
     """TypeError, in torch's words, for an operand that is no tensor and no number."""
     if not isinstance(other, (Box, np.ndarray, np.generic, int, float, complex)):
         raise TypeError(f"{name}(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")

@@ -35,15 +35,15 @@ def getitem(input: Any, key: Any) -> Any:
         kind = type(key)
         if kind is int or kind is slice:
             return F.getitem(input, key)
-        basic, arrays = indexing.split_key(normal_key(key))
+        basic, arrays = indexing.split_key(_normal_key(key))
         if not arrays:
             return F.getitem(input, basic)
         return F.take_items(input, *arrays, key=basic)
     except (IndexError, TypeError) as fault:
-        raise index_error(fault, key, input.array.shape) from None
+        raise _index_error(fault, key, input.array.shape) from None
 
 
-def normal_key(key: Any) -> Any:
+def _normal_key(key: Any) -> Any:
     """A key in NumPy's terms: index tensors as arrays (a single whole number as that number), lists as arrays."""
     if isinstance(key, tuple):
         return tuple(_normal_part(part) for part in key)
@@ -65,7 +65,7 @@ def _normal_part(part: Any) -> Any:
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
     try:
-        static, arrays = indexing.split_key(normal_key(key))
+        static, arrays = indexing.split_key(_normal_key(key))
         recording = modes.is_grad_enabled() and (input.requires_grad or getattr(value, "requires_grad", False))
         if not recording:
             if value is None:
@@ -77,9 +77,9 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         operand = value if isinstance(value, Box) else np.asarray(value, input.lane.numpy)
         result = dispatch(TABLE[indexing.setitem], (input, operand, *arrays), {"key": static})
     except (ValueError, IndexError, TypeError) as fault:
-        smaller = trimmed(input, key, value)
+        smaller = _trimmed(input, key, value)
         if smaller is None:
-            raise assignment_error(fault, input, key, value) from None
+            raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
         return
     if input.leaf and not arrays and key is not Ellipsis:
@@ -96,7 +96,7 @@ AS_SEQUENCE: Final = (
 )
 
 
-def index_error(fault: Exception, key: Any, shape: tuple[int, ...], stacklevel: int = 3) -> Exception:
+def _index_error(fault: Exception, key: Any, shape: tuple[int, ...], stacklevel: int = 3) -> Exception:
     """The error for ``key`` on a tensor of ``shape``, in torch's words."""
     parts = key if isinstance(key, tuple) else (key,)
     if not shape and len(parts) == 1:
@@ -140,7 +140,7 @@ def _width(part: Any) -> int:
     return int(array.ndim) if isinstance(array, np.ndarray) and array.dtype == bool else 1
 
 
-def assignment_error(fault: Exception, input: Any, key: Any, value: Any) -> Exception:
+def _assignment_error(fault: Exception, input: Any, key: Any, value: Any) -> Exception:
     """The error for ``input[key] = value``, in torch's words."""
     if not isinstance(value, (Box, np.ndarray, *NUMBERS)):
         return TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(input.dtype)}Tensor")
@@ -161,10 +161,10 @@ def assignment_error(fault: Exception, input: Any, key: Any, value: Any) -> Exce
             return Refusal(f"value cannot be converted to type {c_type_name(input.dtype)} without overflow")
         return error or fault
     shape = input.array.shape
-    return index_error(index_fault(fault, "setitem", [shape]), key, shape, 4)
+    return _index_error(index_fault(fault, "setitem", [shape]), key, shape, 4)
 
 
-def trimmed(input: Any, key: Any, value: Any) -> Any:
+def _trimmed(input: Any, key: Any, value: Any) -> Any:
     """``value`` without leading axes of length 1 that ``input[key]`` lacks (torch drops them), or None."""
     if not isinstance(value, Tensor):
         return None
@@ -177,7 +177,7 @@ def trimmed(input: Any, key: Any, value: Any) -> Any:
 
 
 def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
-    static, arrays = indexing.split_key(normal_key(key))
+    static, arrays = indexing.split_key(_normal_key(key))
     return static, tuple(arrays)
 
 
