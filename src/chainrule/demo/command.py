@@ -19,6 +19,7 @@ import numpy as np
 from chainrule.demo import digits, pictures, training
 from chainrule.demo.digits import Digits
 from chainrule.demo.training import Epoch, Misread, Network
+from chainrule.insight.picture import write_whole
 
 NEEDED = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
 ADVICE = 'pip install "chainrule[demo]"'
@@ -180,13 +181,3 @@ def write_pictures(folder: Path, images: np.ndarray, split: Digits, runs: Sequen
         except OSError as error:
             raise Unusable(f"cannot write {folder / name}: {error.strerror}") from error
     return [*notes, f"wrote {', '.join(contents)} into {folder}{os.sep}"]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -88,7 +88,7 @@ class Picture:
             content = self.svg().encode()
         else:
             content = self.dot.encode()
-        _replace(target, content)
+        write_whole(target, content)
         return target
 
     def _repr_svg_(self) -> str:
@@ -98,7 +98,8 @@ class Picture:
         return f"<Picture: {len(self._diagram.vertices)} vertices, {len(self._diagram.arrows)} arrows>"
 
 
-def _replace(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
     # Beside the target, so that the move stays within one file system. Opened plainly rather than by
     # tempfile, whose files no one else may read.
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
