@@ -48,12 +48,6 @@ from chainrule.eager.creation import (
     logspace,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
     tensor,
     zeros,
     zeros_like,
@@ -72,7 +66,15 @@ from chainrule.eager.dtypes import (
 from chainrule.eager.dtypes import (
     complex_ as complex,
 )
-from chainrule.eager.generator import Generator, default_generator, initial_seed, manual_seed, seed
+from chainrule.eager.generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)  # fmt: skip
 from chainrule.eager.layout import STRIDED as strided
 from chainrule.eager.layout import Device as device
 from chainrule.eager.layout import Layout as layout
@@ -84,6 +86,18 @@ from chainrule.eager.modes import (
     is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
+)  # fmt: skip
+from chainrule.eager.random import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
 )  # fmt: skip
 from chainrule.eager.printing import get_printoptions, set_printoptions
 from chainrule.eager.tensor import Tensor

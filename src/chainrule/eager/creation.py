@@ -1,4 +1,4 @@
-"""Making tensors: from data, filled, ranges, random. Arguments and defaults are torch's."""
+"""Making tensors: from data, filled, ranges. Arguments and defaults are torch's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from chainrule.core.spec import DType
 from chainrule.eager import numpy_creation  # noqa: F401  (declares NumPy's names)
 from chainrule.eager.copying import of_class
 from chainrule.eager.data import array_of, is_sequence
-from chainrule.eager.generator import Generator, default_generator
 from chainrule.eager.layout import Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.tensor import Parameter, Tensor, wrap
@@ -160,8 +159,8 @@ def listed_shape(name: str, size: Any, where: str = " (position 1)") -> tuple[in
 
 def _filled(name: str, value: float) -> Any:
     def make(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **same: Any) -> Tensor:
-        shape = _size_given(name, size, same)
-        _only_known(name, same)
+        shape = size_given(name, size, same)
+        only_known(name, same)
         return finish(np.full(shape, value, checked_dtype(name, dtype, spec.default_float()).numpy), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
@@ -169,7 +168,8 @@ def _filled(name: str, value: float) -> Any:
     return make
 
 
-def _size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple[int, ...]:
+def size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple[int, ...]:
+    """The shape, given as arguments or as ``size=``."""
     if size:
         return shape_of(name, size)
     if "size" not in same:
@@ -177,7 +177,8 @@ def _size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple
     return listed_shape(name, same.pop("size"), "")
 
 
-def _only_known(name: str, options: dict[str, Any]) -> None:
+def only_known(name: str, options: dict[str, Any]) -> None:
+    """Refuse a keyword that torch's creation functions do not have."""
     for key in options:
         if key not in ("layout", "pin_memory", "memory_format", "out"):
             raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
@@ -206,7 +207,7 @@ def filled(shape: tuple[int, ...], value: Any, dtype: DType) -> np.ndarray:
 def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
              **same: Any) -> Tensor:  # fmt: skip
-        _only_known(name, same)
+        only_known(name, same)
         return finish(np.full(input.array.shape, value, checked_dtype(name, dtype, input.dtype).numpy), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
@@ -296,64 +297,14 @@ def eye(
     return finish(np.eye(n, m, dtype=checked_dtype("eye", dtype, spec.default_float()).numpy), requires_grad, device)
 
 
-# Random numbers
-
-
-def _random(name: str, draw: Any) -> Any:
-    def make(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None,
-             requires_grad: bool = False, **same: Any) -> Tensor:  # fmt: skip
-        shape = _size_given(name, size, same)
-        _only_known(name, same)
-        found = checked_dtype(name, dtype, spec.default_float())
-        numbers = draw(generator or default_generator, math.prod(shape), found is spec.float64)
-        return finish(numbers.astype(found.numpy).reshape(shape), requires_grad, device)
-
-    make.__name__ = make.__qualname__ = name
-    return make
-
-
-rand = _random("rand", lambda source, n, double: source.uniform(n, double))
-rand.__doc__ = "Uniform random numbers in [0, 1)."
-randn = _random("randn", lambda source, n, double: source.normal(n, double))
-randn.__doc__ = "Standard normal random numbers."
-
-
-def rand_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """`rand` with the size and dtype of ``input``."""
-    return rand(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
-
-
-def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """`randn` with the size and dtype of ``input``."""
-    return randn(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
-
-
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-            dtype: DType | None = None) -> Tensor:  # fmt: skip
-    """Random whole numbers in [low, high); ``randint(high, size)`` starts at 0."""
-    where = " (position 3)"
-    if size is None:
-        low, high, size, where = 0, low, high, " (position 2)"
-    if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    shape = listed_shape("randint", size, where)
-    numbers = (generator or default_generator).integers(math.prod(shape), low, high)
-    return finish(numbers.astype(checked_dtype("randint", dtype, spec.int64).numpy).reshape(shape))
-
-
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """The numbers 0 to n-1 in random order."""
-    return finish((generator or default_generator).permutation(n))
-
-
 # Like a tensor that is there
 
 
 def _new(name: str, value: float) -> Any:
     def method(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
                **same: Any) -> Tensor:  # fmt: skip
-        shape = _size_given(name, size, same)
-        _only_known(name, same)
+        shape = size_given(name, size, same)
+        only_known(name, same)
         return finish(np.full(shape, value, checked_dtype(name, dtype, self.dtype).numpy), requires_grad, device)
 
     method.__name__ = method.__qualname__ = name

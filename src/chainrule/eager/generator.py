@@ -1,15 +1,25 @@
-"""The random stream: torch's CPU generator is NumPy's MT19937, read its own way."""
+"""The random stream: torch's CPU generator is NumPy's MT19937, read its own way.
+
+Here are the words of the stream and its state; `sampling` makes numbers of a distribution from them.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from chainrule.core import spec
 from chainrule.eager.layout import CPU, Device, Named, require_cpu
+from chainrule.eager.tensor import Tensor, wrap
 
-DEFAULT_SEED = 67280421310721
+DEFAULT_SEED: Final = 67280421310721
+STATE: Final = np.dtype(  # the bytes of torch's state; only the named fields are ever set
+    [("seed", "u8"), ("left", "i4"), ("seeded", "i4"), ("next", "u8"), ("key", "u8", 624), ("x", "f8"), ("spare", "f8"),
+     ("rho", "f8"), ("has_spare", "i4"), ("padding", "i4"), ("float_spare", "f4"), ("has_float_spare", "i4")]
+)  # fmt: skip
 
 
 class Generator(metaclass=Named):
@@ -20,13 +30,17 @@ class Generator(metaclass=Named):
     """
 
     torch_name: ClassVar[str] = "torch._C.Generator"
+    spare: float | None  # the second of a pair of normal numbers, for the next small draw
 
     def __init__(self, device: Any = "cpu") -> None:
         require_cpu(device)
-        self._lock = threading.Lock()
-        self._seed = DEFAULT_SEED
+        self.lock = threading.RLock()
+        self._start(DEFAULT_SEED)
+
+    def _start(self, seed: int) -> None:
+        self._seed = seed
         self._stream: Any = None  # made when first read: importing numpy.random takes longer than chainrule itself
-        self._spare: float | None = None  # the second of a pair of normal numbers, for the next small draw
+        self.spare = None
 
     @property
     def device(self) -> Device:
@@ -34,16 +48,17 @@ class Generator(metaclass=Named):
         return CPU
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the stream that belongs to ``seed``; returns self."""
-        with self._lock:
-            self._seed = int(seed) % 2**64
-            self._stream = None
-            self._spare = None
+        """Start the stream that belongs to ``seed``; returns self. Raises ValueError beyond 64 bits."""
+        number = int(seed)
+        if not -(2**63) <= number < 2**64:
+            raise ValueError("Overflow when unpacking long long")
+        with self.lock:
+            self._start(number % 2**64)
         return self
 
     def seed(self) -> int:
         """Start a stream from the system's entropy; returns its seed."""
-        fresh = int(np.random.SeedSequence().generate_state(1)[0])
+        fresh = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 11
         self.manual_seed(fresh)
         return fresh
 
@@ -51,77 +66,70 @@ class Generator(metaclass=Named):
         """The seed of the stream."""
         return self._seed
 
-    def raw32(self, n: int) -> np.ndarray:
-        """The next ``n`` 32-bit words."""
-        with self._lock:
-            if self._stream is None:
-                self._stream = np.random.MT19937()
-                self._stream._legacy_seeding(self._seed % 2**32)
-            return self._stream.random_raw(n).astype(np.uint32)  # type: ignore[no-any-return]
+    def words(self, n: int) -> np.ndarray:
+        """The next ``n`` 32-bit words of the stream."""
+        with self.lock:
+            return self._source().random_raw(n).astype(np.uint32)  # type: ignore[no-any-return]
 
-    def raw64(self, n: int) -> np.ndarray:
+    def double_words(self, n: int) -> np.ndarray:
         """The next ``n`` 64-bit words, each of two 32-bit ones (the first one high)."""
-        words = self.raw32(2 * n).astype(np.uint64)
+        words = self.words(2 * n).astype(np.uint64)
         return (words[0::2] << np.uint64(32)) | words[1::2]
 
-    def uniform(self, n: int, double: bool = False) -> np.ndarray:
-        """``n`` numbers in [0, 1): of 24 random bits, or 53 for doubles."""
-        if double:
-            return (self.raw64(n) & np.uint64(2**53 - 1)).astype(np.float64) * 2.0**-53
-        return (self.raw32(n) & np.uint32(2**24 - 1)).astype(np.float32) * np.float32(2.0**-24)
+    def _source(self) -> Any:
+        if self._stream is None:
+            self._stream = np.random.MT19937()
+            self._stream._legacy_seeding(self._seed % 2**32)
+        return self._stream
 
-    def normal(self, n: int, double: bool = False) -> np.ndarray:
-        """``n`` standard normal numbers by Box and Muller."""
-        return self._normal_few(n) if n < 16 else self._normal_many(n, double)
+    def get_state(self) -> Tensor:
+        """Where the stream is, as torch's 5,056 bytes."""
+        with self.lock:
+            twister = self._source().state["state"]
+            state = np.zeros((), STATE)
+            state["seed"], state["seeded"], state["key"] = self._seed, 1, twister["key"]
+            fresh = np.array_equal(twister["key"], _seeded_key(self._seed))
+            state["next"], state["left"] = (0, 1) if fresh else (twister["pos"], 625 - twister["pos"])
+            state["spare"], state["has_spare"] = self.spare or 0.0, self.spare is not None
+        return wrap(np.frombuffer(state.tobytes(), np.uint8).copy())
 
-    def _normal_few(self, n: int) -> np.ndarray:
-        """Pairs of doubles; where a pair is only half used the other number waits for the next small draw."""
-        spare = self._spare
-        first = np.array([] if spare is None or not n else [spare])
-        missing = n - first.size
-        pairs = self.uniform(2 * ((missing + 1) // 2), double=True).reshape(-1, 2)
-        radius = np.sqrt(-2 * np.log1p(-pairs[:, 1]))
-        angle = 2 * np.pi * pairs[:, 0]
-        drawn = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
-        if n:
-            self._spare = drawn[-1] if missing % 2 else None
-        return np.concatenate([first, drawn[:missing]])
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Continue where `get_state` was called; returns self. Raises TypeError or RuntimeError for anything else."""
+        if not isinstance(new_state, Tensor) or new_state.dtype is not spec.uint8:
+            raise TypeError("RNG state must be a torch.ByteTensor")
+        if new_state.numel() != STATE.itemsize:
+            raise RuntimeError("RNG state is wrong size")
+        state = np.frombuffer(new_state.array.tobytes(), STATE)[0]
+        if not state["seeded"] or not 0 <= state["next"] <= 624:
+            raise RuntimeError("Invalid mt19937 state")
+        stream = np.random.MT19937()
+        position = int(state["next"]) if state["left"] > 1 or state["next"] else 624
+        stream.state = {"bit_generator": "MT19937",
+                        "state": {"key": state["key"].astype(np.uint32), "pos": position}}  # fmt: skip
+        with self.lock:
+            self._seed, self._stream = int(state["seed"]), stream
+            self.spare = float(state["spare"]) if state["has_spare"] else None
+        return self
 
-    def _normal_many(self, n: int, double: bool) -> np.ndarray:
-        u = self.uniform(n, double)
-        whole = n - n % 16
-        out = _blocks(u[:whole])
-        if n % 16:  # the last 16 are drawn anew, overlapping the block before
-            out = np.concatenate([out, np.empty(n - whole, out.dtype)])
-            out[n - 16 :] = _blocks(self.uniform(16, double))
-        return out
+    def clone_state(self) -> Generator:
+        """Another generator, at the same place of the same stream."""
+        return Generator().set_state(self.get_state())
 
-    def integers(self, n: int, low: int, high: int) -> np.ndarray:
-        """``n`` whole numbers in [low, high)."""
-        span = high - low
-        if span >= 2**32:
-            return (self.raw64(n) % np.uint64(span)).astype(np.int64) + low
-        return (self.raw32(n) % np.uint32(span) if span < 2**32 else self.raw32(n)).astype(np.int64) + low
-
-    def permutation(self, n: int) -> np.ndarray:
-        """The numbers 0 to n-1 in random order (Fisher and Yates)."""
-        order = np.arange(n)
-        draws = self.raw32(max(n - 1, 0)).astype(np.int64)
-        for i in range(n - 1):
-            j = i + int(draws[i] % (n - i))
-            order[i], order[j] = order[j], order[i]
-        return order
+    def __reduce__(self) -> tuple[Callable[[Tensor], Generator], tuple[Tensor]]:
+        return _restored, (self.get_state(),)
 
 
-def _blocks(u: np.ndarray) -> np.ndarray:
-    """Box and Muller on blocks of 16: the first eight numbers with the last eight."""
-    block = u.reshape(-1, 2, 8)
-    radius = np.sqrt(-2 * np.log(1 - block[:, 0]))
-    angle = (2 * np.pi * block[:, 1]).astype(u.dtype)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
+def _restored(state: Tensor) -> Generator:
+    return Generator().set_state(state)
 
 
-default_generator = Generator()
+def _seeded_key(seed: int) -> np.ndarray:
+    stream = np.random.MT19937()
+    stream._legacy_seeding(seed % 2**32)  # type: ignore[attr-defined]
+    return stream.state["state"]["key"]  # type: ignore[no-any-return, index, call-overload]
+
+
+default_generator: Final = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
@@ -137,3 +145,13 @@ def seed() -> int:
 def initial_seed() -> int:
     """The seed of the default generator."""
     return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """Where the default generator is, as a tensor of bytes."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Let the default generator continue where `get_rng_state` was called."""
+    default_generator.set_state(new_state)

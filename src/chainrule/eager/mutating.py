@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.primitive import TABLE
-from chainrule.eager import creation, inplace
+from chainrule.eager import creation, inplace, random
 from chainrule.eager.functions.shapes import expand
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
@@ -20,11 +20,14 @@ BY_FUNCTION: Final = (
     "scatter_add", "index_add", "cumsum", "cumprod", "lerp", "erf", "clip", "log1p", "expm1",
 )  # fmt: skip
 
+RANDOM: Final = ("uniform_", "normal_", "bernoulli_", "exponential_", "geometric_", "cauchy_", "log_normal_", "random_")
+
 
 def methods() -> dict[str, Callable[..., Any]]:
     """Every in-place method and operator of `Tensor`."""
     found: dict[str, Callable[..., Any]] = {
-        "zero_": zero_, "fill_": fill_, "copy_": copy_, "normal_": normal_, "uniform_": uniform_, "__ipow__": ipow,
+        "zero_": zero_, "fill_": fill_, "copy_": copy_, "__ipow__": ipow,
+        **{name: getattr(random, name) for name in RANDOM},
     }  # fmt: skip
     for name, ufunc in BY_UFUNC.items():
         found[f"__i{name}__"] = inplace.ufunc_inplace(ufunc, _out_of_place(OPERATORS, TABLE[ufunc].name))
@@ -78,15 +81,3 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     source = src if isinstance(src, Tensor) else creation.tensor(src)
     expand(source, tuple(self.array.shape))  # refuses what does not broadcast
     return inplace.adopt(self, F.overwrite(self, source.cast(self.dtype)))
-
-
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Normal random numbers; returns self."""
-    draws = creation.randn(tuple(self.array.shape), dtype=self.dtype, generator=generator)
-    return inplace.adopt(self, draws * std + mean)
-
-
-def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Uniform random numbers in [a, b); returns self."""
-    draws = creation.rand(tuple(self.array.shape), dtype=self.dtype, generator=generator)
-    return inplace.adopt(self, draws * (b - a) + a)

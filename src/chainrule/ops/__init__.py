@@ -1,5 +1,22 @@
 """The derivative table, a module per family. Importing this package fills `core.primitive.TABLE`."""
 
-from chainrule.ops import composite, elementwise, indexing, linalg, reduction, scan, shaping, special
+from chainrule.ops import (
+    activation,
+    composite,
+    convolution,
+    elementwise,
+    indexing,
+    linalg,
+    losses,
+    pooling,
+    reduction,
+    scan,
+    shaping,
+    special,
+    windows,
+)
 
-__all__ = ["composite", "elementwise", "indexing", "linalg", "reduction", "scan", "shaping", "special"]
+__all__ = [
+    "activation", "composite", "convolution", "elementwise", "indexing", "linalg", "losses", "pooling", "reduction", "scan",
+    "shaping", "special", "windows",
+]  # fmt: skip

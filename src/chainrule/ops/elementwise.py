@@ -290,65 +290,6 @@ def frac(x: Any) -> Any:
 
 elementwise(frac, lambda g: g)
 
-# Activations
-
-
-@function
-def sigmoid(x: Any) -> Any:
-    """``1 / (1 + exp(-x))``, without overflow."""
-    if x.dtype.kind == "c":
-        return 1 / (1 + np.exp(-x))
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, e) / (1 + e)
-
-
-@function
-def relu(x: Any) -> Any:
-    """``max(x, 0)``."""
-    return np.maximum(x, 0)
-
-
-@function
-def silu(x: Any) -> Any:
-    """``x sigmoid(x)``."""
-    return x * sigmoid(x)
-
-
-@function
-def softplus(x: Any, *, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    """``log(1 + exp(beta x)) / beta``; x itself where ``beta x > threshold``."""
-    return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
-
-
-@function
-def logsigmoid(x: Any) -> Any:
-    """``log(sigmoid(x))``."""
-    return -np.logaddexp(0, -x)
-
-
-@function
-def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
-    """x where positive, else ``negative_slope x``."""
-    return np.where(x > 0, x, negative_slope * x)
-
-
-@function
-def elu(x: Any, *, alpha: float = 1.0) -> Any:
-    """x where positive, else ``alpha (exp(x) - 1)``."""
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-elementwise(sigmoid, lambda out: out * (1 - out))
-elementwise(relu, lambda out: np.sign(out), integers="keep", kinks="0 at 0")
-elementwise(silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))))
-elementwise(
-    softplus, lambda g, x, *, beta=1.0, threshold=20.0: g * np.where(x * beta > threshold, 1.0, sigmoid(x * beta))
-)
-elementwise(logsigmoid, lambda g, x: g * sigmoid(-x), torch="logsigmoid", node="LogSigmoidBackward0")
-elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: np.where(x > 0, g, negative_slope * g),
-            kinks="negative_slope at 0")  # fmt: skip
-elementwise(elu, lambda g, x, out, *, alpha=1.0: np.where(x > 0, g, g * (out + alpha)), kinks="alpha at 0")
-
 # Comparisons and predicates
 
 non_differentiable(np.equal, torch="eq")

@@ -221,3 +221,22 @@ linear(np.take, lambda g, x, y, *, axis=None: _take_pullback(g, x, y, axis),
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """NumPy's take_along_axis."""
     return gather(np.reshape(x, -1), indices, axis=0) if axis is None else gather(x, indices, axis=axis)
+
+
+@function
+def embedding(x: Any, y: Any, *, padding_idx: int = -1, by_frequency: bool = False) -> Any:
+    """The rows ``y`` of the table ``x``; row ``padding_idx`` is given no gradient."""
+    return np.take(x, y, axis=0)
+
+
+def _embedding_pullback(g: Any, x: Any, y: Any, padding_idx: int, by_frequency: bool) -> Any:
+    if padding_idx >= 0:
+        g = np.where(np.expand_dims(y == padding_idx, -1), 0.0, g)
+    if by_frequency:
+        _, place, counts = np.unique(y, return_inverse=True, return_counts=True)
+        g = g / np.expand_dims(counts[place].reshape(y.shape), -1)
+    return place_items(g, y, shape=x.shape, key=(HOLE,))
+
+
+linear(embedding, lambda g, x, y, *, padding_idx=-1, by_frequency=False:
+       _embedding_pullback(g, x, y, padding_idx, by_frequency), torch="", node="EmbeddingBackward0")  # fmt: skip

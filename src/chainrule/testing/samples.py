@@ -15,7 +15,21 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
 from chainrule.eager.tape import cast
-from chainrule.ops import composite, elementwise, indexing, linalg, reduction, scan, shaping, special
+from chainrule.ops import (
+    activation,
+    composite,
+    convolution,
+    elementwise,
+    indexing,
+    linalg,
+    losses,
+    pooling,
+    reduction,
+    scan,
+    shaping,
+    special,
+    windows,
+)  # fmt: skip
 from chainrule.ops.indexing import HOLE
 
 
@@ -77,15 +91,21 @@ DOMAINS: dict[Any, list[tuple[float, float]]] = {  # where -2 to 2 for every ope
     np.arccosh: [(1.3, 2.5)], np.arctanh: [(-0.8, 0.8)], np.arctan2: [(0.5, 2), (0.5, 2)], elementwise.sinc: [(0.2, 2)],
     np.absolute: [(0.2, 2)], np.copysign: [(0.2, 2), (0.2, 2)], np.maximum: [(-2, -0.1), (0.1, 2)],
     np.minimum: [(-2, -0.1), (0.1, 2)], np.fmax: [(0.1, 2), (-2, -0.1)], np.fmin: [(0.1, 2), (-2, -0.1)],
-    elementwise.relu: [(0.2, 2)], elementwise.leaky_relu: [(-2, -0.2)], elementwise.elu: [(-2, -0.2)],
+    activation.relu: [(0.2, 2)], activation.leaky_relu: [(-2, -0.2)], activation.elu: [(-2, -0.2)],
+    activation.prelu: [(-2, -0.2), (-2, 2)], activation.hardtanh: [(-0.9, 0.9)], activation.hardsigmoid: [(-2, 2)],
+    activation.hardswish: [(-2.5, 2.5)], activation.hardshrink: [(0.6, 2)], activation.softshrink: [(-2, -0.6)],
+    activation.threshold: [(0.4, 2)],
     elementwise.frac: [(1.1, 1.9)], special.erfinv: [(-0.8, 0.8)], np.floor: [(1.1, 1.9)], np.ceil: [(1.1, 1.9)],
     np.trunc: [(1.1, 1.9)], np.rint: [(1.1, 1.4)], np.round: [(1.1, 1.4)], np.sign: [(0.2, 2)],
     np.floor_divide: [(3.1, 3.2), (0.56, 0.58)], elementwise.div_rounded: [(3.1, 3.2), (0.56, 0.58)],
 }  # fmt: skip
 
 MORE_PARAMS: dict[Any, list[dict[str, Any]]] = {
-    elementwise.softplus: [{"beta": 2.0, "threshold": 1.0}], elementwise.leaky_relu: [{"negative_slope": 0.3}],
-    elementwise.elu: [{"alpha": 0.7}], elementwise.add_scaled: [{"alpha": 2.0}], elementwise.sub_scaled: [{"alpha": 2.0}],
+    activation.softplus: [{"beta": 2.0, "threshold": 1.0}], activation.leaky_relu: [{"negative_slope": 0.3}],
+    activation.elu: [{"alpha": 0.7}, {"alpha": 1.7, "scale": 1.05}, {"alpha": 0.5, "rate": 2.0}],
+    activation.hardtanh: [{"min_val": 0.0, "max_val": 6.0}], activation.threshold: [{"threshold": 0.3, "value": 9.0}],
+    activation.hardshrink: [{"lambd": 0.1}], activation.softshrink: [{"lambd": 0.1}],
+    elementwise.add_scaled: [{"alpha": 2.0}], elementwise.sub_scaled: [{"alpha": 2.0}],
     elementwise.div_rounded: [{"rounding_mode": "floor"}, {"rounding_mode": "trunc"}],
     special.gelu: [{"approximate": "tanh"}], np.round: [{"decimals": 1}],
 }  # fmt: skip
@@ -270,6 +290,73 @@ def _solve(make: Maker) -> Iterator[Sample]:
                      ((_matrix(make, 2, 4), make(4, 2, 3)), {}), ((_matrix(make, 2, 4), make(4, 2)), {}))  # fmt: skip
 
 
+def _geometries(d: int) -> list[dict[str, Any]]:
+    """Strides, paddings and dilations for ``d`` spatial axes, and the size and kernel they go with."""
+    plain = {"size": (5, 6)[:d], "kernel": (3, 2)[:d], "stride": (1,) * d, "padding": (0,) * d, "dilation": (1,) * d}
+    return [plain, plain | {"stride": (2, 3)[:d], "padding": (1, 2)[:d]}, plain | {"dilation": (2, 1)[:d], "padding": (1,) * d},
+            plain | {"stride": (3, 4)[:d]}]  # fmt: skip
+
+
+def _convolutions(make: Maker, which: str) -> Iterator[Sample]:
+    for d, groups in ((1, 1), (2, 1), (2, 2)):
+        for geometry in _geometries(d):
+            x, w = make(2, 4, *geometry["size"]), make(6, 4 // groups, *geometry["kernel"])
+            params = {**geometry, "groups": groups}
+            out = make(*convolution.convolution(x, w, **params).shape, low=-1, high=1)
+            given = {"": (x, w, make(6)), "no bias": (x, w), "input": (out, w), "weight": (x, out)}[which]
+            yield Sample(given, params)
+
+
+def _windows(make: Maker, back: bool) -> Iterator[Sample]:
+    for geometry in (*_geometries(1), *_geometries(2)):
+        size = geometry.pop("size")
+        x = make(2, 1, *size)
+        yield Sample((windows.windows(x, **geometry),), {"size": size, **geometry}) if back else Sample((x,), geometry)
+
+
+def _max_pools(make: Maker) -> Iterator[Sample]:
+    for geometry in (*_geometries(1), *_geometries(2)):
+        size = geometry.pop("size")
+        geometry["padding"] = tuple(min(p, 1) for p in geometry["padding"])
+        yield from _each((make.distinct(2, 2, *size),), {**geometry, "ceil": False}, {**geometry, "ceil": True})
+
+
+def _avg_pools(make: Maker, back: bool) -> Iterator[Sample]:
+    for geometry in (*_geometries(1), *_geometries(2)):
+        size = geometry.pop("size")
+        del geometry["dilation"]
+        geometry["padding"] = tuple(min(p, 1) for p in geometry["padding"])
+        for more in ({"ceil": False, "counting_padding": True}, {"ceil": True, "counting_padding": False},
+                     {"ceil": True, "counting_padding": True, "divisor": 5}):  # fmt: skip
+            params = {**geometry, "divisor": None, **more}
+            x = make(2, 2, *size)
+            yield Sample((pooling.avg_pool(x, **params),), {"size": size, **params}) if back else Sample((x,), params)
+
+
+def _norm_layers(make: Maker) -> Iterator[Sample]:
+    yield Sample((make(3, 4),), {})
+    yield Sample((make(3, 4), make(4), make(4)), {})
+    yield Sample((make(2, 3, 4), make(3, 4)), {"dims": 2, "eps": 0.1})
+
+
+def _batch_norms(make: Maker) -> Iterator[Sample]:
+    yield Sample((make(5, 3),), {})
+    yield Sample((make(3, 2, 4), make(2), make(2)), {"eps": 0.1})
+    yield Sample((make(3, 2, 2, 2), make(2), make(2), np.stack([make(2), make(2, low=0.5)])), {})
+
+
+def _margins(make: Maker) -> Iterator[Sample]:
+    x, y = make.distinct(4, 3), np.array([0, 2, 1, 2])
+    yield from _losses(make, x, y)
+    yield from _each((x, y, np.array([0.5, 2.0, 1.0])), {"p": 2, "margin": 0.77}, {"p": 2, "reduction": "none"})
+    yield Sample((make.distinct(3), np.array(1)), {})
+
+
+def _multilabel(make: Maker) -> Iterator[Sample]:
+    yield from _losses(make, make.distinct(3, 4), np.array([[3, 0, -1, 1], [2, -1, -1, -1], [-1, 0, 0, 0]]))
+    yield Sample((make.distinct(4), np.array([1, 3, -1, 0])), {})
+
+
 def _losses(make: Maker, *operands: Any) -> Iterator[Sample]:
     yield from _each(operands, *({"reduction": r} for r in ("mean", "sum", "none")))
 
@@ -369,8 +456,25 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     linalg.det: lambda m: _many(((_matrix(m),), {}), ((_matrix(m, 2, 3),), {}), ((_matrix(m, 1),), {})),
     linalg.cofactor: lambda m: _one(_matrix(m)),
     composite.softmax: _softmax, composite.log_softmax: _softmax,
-    composite.mse_loss: lambda m: _losses(m, m(2, 3), m(2, 3)), composite.nll_loss: _nll,
-    composite.binary_cross_entropy: _bce, composite.binary_cross_entropy_with_logits: _bce_logits,
+    composite.layer_norm: _norm_layers, composite.batch_norm: _batch_norms,
+    activation.glu: lambda m: _each((m(2, 4, 3),), {"axis": 1}, {"axis": -2}),
+    activation.rrelu: lambda m: _one(m(2, 3), m(2, 3)),
+    losses.mse_loss: lambda m: _losses(m, m(2, 3), m(2, 3)), losses.nll_loss: _nll,
+    losses.binary_cross_entropy: _bce, losses.binary_cross_entropy_with_logits: _bce_logits,
+    losses.smooth_l1_loss: lambda m: _each((m(3, 4), m(3, 4)), {}, {"beta": 0.37}, {"reduction": "none"}),
+    losses.huber_loss: lambda m: _each((m(3, 4), m(3, 4)), {}, {"delta": 0.37}, {"reduction": "sum"}),
+    losses.soft_margin_loss: lambda m: _losses(m, m(3, 4), np.sign(m(3, 4))),
+    losses.multi_margin_loss: _margins, losses.multilabel_margin_loss: _multilabel,
+    windows.windows: lambda m: _windows(m, False), windows.overlap_add: lambda m: _windows(m, True),
+    convolution.convolution: lambda m: _chain(_convolutions(m, ""), _convolutions(m, "no bias")),
+    convolution.convolution_input: lambda m: _convolutions(m, "input"),
+    convolution.convolution_weight: lambda m: _convolutions(m, "weight"),
+    pooling.max_pool: _max_pools, pooling.avg_pool: lambda m: _avg_pools(m, False),
+    pooling.avg_unpool: lambda m: _avg_pools(m, True),
+    pooling.adaptive_max_pool: lambda m: _many(((m.distinct(2, 2, 5),), {"size": (3,)}), ((m.distinct(2, 1, 5, 4),), {"size": (2, 3)})),
+    pooling.adaptive_avg_pool: lambda m: _many(((m(2, 2, 5),), {"size": (3,)}), ((m(2, 1, 5, 4),), {"size": (2, 6)})),
+    pooling.adaptive_avg_unpool: lambda m: _many(((m(2, 2, 3),), {"size": (5,)}), ((m(2, 1, 2, 3),), {"size": (5, 4)})),
+    indexing.embedding: lambda m: _one(m(5, 2), np.array([[1, 3, 3], [0, 4, 1]])),
     cast: lambda m: _one(m(3), dtype=spec.float64),
 }  # fmt: skip
 

@@ -1,0 +1,232 @@
+"""torch's random tensors: new ones, and those written over the numbers of a tensor that is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.core import spec
+from chainrule.core.spec import DType
+from chainrule.eager import inplace, modes, sampling
+from chainrule.eager.creation import checked_dtype, finish, listed_shape, only_known, size_given
+from chainrule.eager.generator import Generator, default_generator
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import Refusal, c_type_name, not_a_tensor, type_name
+
+
+def _floats(kernel: str, dtype: DType) -> None:
+    """Refuse a dtype that holds no fractions, in the words of torch's kernel."""
+    if not dtype.differentiable:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise Refusal(message)
+
+
+# New tensors
+
+
+def _random(name: str, kernel: str, draw: Callable[[Generator, int, DType], np.ndarray]) -> Any:
+    def make(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None,
+             requires_grad: bool = False, **same: Any) -> Tensor:  # fmt: skip
+        shape = size_given(name, size, same)
+        only_known(name, same)
+        found = checked_dtype(name, dtype, spec.default_float())
+        _floats(kernel, found)
+        numbers = draw(generator or default_generator, math.prod(shape), found)
+        return finish(numbers.reshape(shape), requires_grad, device)
+
+    make.__name__ = make.__qualname__ = name
+    return make
+
+
+rand = _random("rand", "check_uniform_bounds", sampling.uniform)
+rand.__doc__ = "Uniform random numbers in [0, 1)."
+randn = _random("randn", "normal_kernel_cpu", sampling.normal)
+randn.__doc__ = "Standard normal random numbers."
+
+
+def rand_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **same: Any) -> Tensor:
+    """`rand` with the size and dtype of ``input``."""
+    return rand(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **same)  # type: ignore[no-any-return]
+
+
+def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **same: Any) -> Tensor:
+    """`randn` with the size and dtype of ``input``."""
+    return randn(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **same)  # type: ignore[no-any-return]
+
+
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+            dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Random whole numbers in [low, high); ``randint(high, size)`` starts at 0."""
+    where = " (position 3)"
+    if size is None:
+        low, high, size, where = 0, low, high, " (position 2)"
+    elif high is None:
+        low, high = 0, low
+    if high <= low:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    shape = listed_shape("randint", size, where)
+    numbers = sampling.whole(generator or default_generator, math.prod(shape), low, high)
+    numbers = numbers.astype(checked_dtype("randint", dtype, spec.int64).numpy)
+    return finish(numbers.reshape(shape), requires_grad, device)
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
+    """`randint` with the size and dtype of ``input``."""
+    if high is None:
+        low, high = 0, low
+    return randint(low, high, tuple(input.array.shape), dtype=dtype or input.dtype)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """The numbers 0 to n-1 in random order."""
+    if n < 0:
+        raise Refusal(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    order = sampling.permutation(generator or default_generator, n)
+    return finish(order.astype(checked_dtype("randperm", dtype, spec.int64).numpy), False, device)
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
+           dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Normal random numbers: of one ``mean`` and ``std`` in a given ``size``, or of those that tensors name."""
+    given = [x for x in (mean, std) if isinstance(x, Tensor)]
+    if not given:
+        if size is None:
+            raise TypeError('normal() missing 1 required positional arguments: "size"')
+        _require(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+        found = checked_dtype("normal", dtype, spec.default_float())
+        shape = listed_shape("normal", size, " (position 3)")
+        numbers = sampling.normal(generator or default_generator, math.prod(shape), found, mean, std)
+        return finish(numbers.reshape(shape), requires_grad, device)
+    for x in given:
+        _floats("normal_kernel_cpu", x.dtype)
+    spread = std.array if isinstance(std, Tensor) else np.asarray(std)
+    _require(bool((spread >= 0).all()), "normal expects all elements of std >= 0.0" if isinstance(std, Tensor)
+             else f"normal expects std >= 0.0, but found std {std}")  # fmt: skip
+    noise = randn(np.broadcast_shapes(*(x.array.shape for x in given)), dtype=given[0].dtype, generator=generator)
+    with modes.no_grad():
+        return noise * std + mean  # type: ignore[no-any-return]
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that ``input`` says of each element (or with ``p``), else 0."""
+    if not isinstance(input, Tensor):
+        raise not_a_tensor("bernoulli", "input", 1, input)
+    fresh = wrap(np.empty(input.array.shape, input.array.dtype))
+    return bernoulli_(fresh, input.detach() if p is None else p, generator=generator)
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """``num_samples`` column numbers for each row of weights ``input`` (n,) or (m, n), as int64.
+
+    Raises RuntimeError for weights that are no distribution, or too few of them.
+    """
+    if not isinstance(input, Tensor):
+        raise not_a_tensor("multinomial", "input", 1, input)
+    weights = input.array
+    if not input.dtype.is_floating_point:
+        raise Refusal(f"multinomial only supports floating-point dtypes for input, got: {type_name(input.dtype)}")
+    _require(weights.ndim in (1, 2), "prob_dist must be 1 or 2 dim")
+    _require(num_samples > 0, "cannot sample n_sample <= 0 samples")
+    _require(replacement or num_samples <= weights.shape[-1],
+             "cannot sample n_sample > prob_dist.size(-1) samples without replacement")  # fmt: skip
+    _require(bool((np.isfinite(weights) & (weights >= 0)).all()),
+             "probability tensor contains either `inf`, `nan` or element < 0")  # fmt: skip
+    _require(bool((weights.sum(-1) > 0).all()), "invalid multinomial distribution (sum of probabilities <= 0)")
+    rows = weights.reshape(-1, weights.shape[-1])
+    found = sampling.choices(generator or default_generator, rows, num_samples, replacement)
+    return wrap(found.reshape(*weights.shape[:-1], num_samples).astype(np.int64))
+
+
+# Over the numbers of a tensor
+
+
+def _redrawn(t: Tensor, numbers: np.ndarray) -> Tensor:
+    """Store random numbers in ``t``, in the order of its memory; returns t."""
+    shape, strides = t.array.shape, t.array.strides
+    order = sorted(range(len(shape)), key=lambda axis: -strides[axis])
+    fresh = np.empty(shape, t.array.dtype)
+    fresh.transpose(order)[...] = numbers.reshape([shape[axis] for axis in order])
+    result = wrap(fresh)
+    return inplace.adopt(t, F.overwrite(t, result) if t.requires_grad else result)
+
+
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Uniform random numbers in [a, b); returns self."""
+    _floats("check_uniform_bounds", self.dtype)
+    _require(a <= b, f"uniform_ expects to return a [from, to) range, but found from={a:g} > to={b:g}")
+    return _redrawn(self, sampling.uniform(generator or default_generator, self.array.size, self.dtype, a, b))
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Normal random numbers; returns self."""
+    _floats("normal_kernel_cpu", self.dtype)
+    _require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
+    source, dense = generator or default_generator, self.is_contiguous()
+    return _redrawn(self, sampling.normal(source, self.array.size, self.dtype, mean, std, dense=dense))
+
+
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability ``p`` (a number, or a tensor of one for each element), else 0; returns self."""
+    source = generator or default_generator
+    if isinstance(p, Tensor):
+        _floats("bernoulli_tensor_cpu_p_", p.dtype)
+        shares = np.broadcast_to(p.array, self.array.shape).reshape(-1)
+        _require(bool(((shares >= 0) & (shares <= 1)).all()), BAD_PROBABILITY)
+        return _redrawn(self, sampling.bernoulli_each(source, shares))
+    _require(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+    return _redrawn(self, sampling.bernoulli(source, self.array.size, p))
+
+
+BAD_PROBABILITY = (
+    "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, please "
+    "report an enhancement request to PyTorch.)"
+)
+
+
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Random numbers of the density ``lambd exp(-lambd x)``; returns self."""
+    _floats("exponential_cpu", self.dtype)
+    _require(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
+    return _redrawn(self, sampling.exponential(generator or default_generator, self.array.size, lambd))
+
+
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """How many trials of probability ``p`` it takes to succeed; returns self."""
+    _require(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    return _redrawn(self, sampling.geometric(generator or default_generator, self.array.size, p))
+
+
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Random numbers of the Cauchy distribution; returns self."""
+    _floats("cauchy_cpu", self.dtype)
+    _require(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    return _redrawn(self, sampling.cauchy(generator or default_generator, self.array.size, median, sigma))
+
+
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    """Numbers whose logarithms are normal; returns self."""
+    _floats("log_normal_cpu", self.dtype)
+    _require(std > 0, f"log_normal_ expects std > 0.0, but found std={std:g}")
+    return _redrawn(self, np.exp(sampling.pairs(generator or default_generator, self.array.size) * std + mean))
+
+
+def random_(self: Tensor, *limits: int, generator: Generator | None = None) -> Tensor:
+    """Whole numbers in [from, to), in [0, to), or in all the range that the dtype holds exactly; returns self."""
+    source, n = generator or default_generator, self.array.size
+    if not limits:
+        return _redrawn(self, sampling.full_range(source, n, self.dtype))
+    low, high = (0, limits[0]) if len(limits) == 1 else limits
+    _require(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    if self.dtype.category == spec.INTEGER:
+        bounds = np.iinfo(self.dtype.numpy)
+        for name, value in (("from", low), ("to - 1", high - 1)):
+            _require(bounds.min <= value <= bounds.max, f"{name} is out of bounds for {c_type_name(self.dtype)}")
+    return _redrawn(self, sampling.whole(source, n, low, high).astype(self.array.dtype))

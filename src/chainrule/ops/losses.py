@@ -1,0 +1,249 @@
+"""Losses: functions of several steps that are one node, with torch's name.
+
+``reduction`` is "mean", "sum" or "none", as in torch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.box import function
+from chainrule.core.primitive import composite, general, linear
+from chainrule.errors import IndexRefusal, Refusal
+from chainrule.ops.activation import sigmoid
+from chainrule.ops.indexing import place_along
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """All losses, their sum or their mean."""
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return np.sum(losses)
+    if reduction == "mean":
+        return np.sum(losses) / (math.prod(losses.shape) or math.nan)
+    raise Refusal(f"{reduction} is not a valid value for reduction")
+
+
+def spread(g: Any, shape: tuple[int, ...], reduction: str) -> Any:
+    """The cotangent of each loss, given that of their reduction."""
+    return g * (1 / math.prod(shape) if math.prod(shape) else math.nan) if reduction == "mean" else g
+
+
+@function
+def mse_loss(x: Any, y: Any, *, reduction: str = "mean") -> Any:
+    """The squared differences."""
+    away = x - y
+    return reduced(away * away, reduction)
+
+
+composite(mse_loss, lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * (2 * (x - y)),
+          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * (2 * (y - x)))  # fmt: skip
+
+
+def _weighted(losses: Any, weight: Any) -> Any:
+    return losses if weight is None else losses * weight
+
+
+LEAST = -100.0  # torch's floor for a logarithm in binary cross entropy
+
+
+@function
+def binary_cross_entropy(x: Any, y: Any, z: Any = None, *, reduction: str = "mean") -> Any:
+    """``-z (y log x + (1 - y) log(1 - x))`` for probabilities x, targets y and optional weights z."""
+    if np.any((x < 0) | (x > 1)):
+        raise Refusal("all elements of input should be between 0 and 1")
+    losses = -(y * np.maximum(np.log(x), LEAST) + (1 - y) * np.maximum(np.log1p(-x), LEAST))
+    return reduced(_weighted(losses, z), reduction)
+
+
+def _bce_x(g: Any, x: Any, y: Any, z: Any, reduction: str) -> Any:
+    slope = (x - y) / np.maximum(x * (1 - x), 1e-12)
+    return spread(g, np.shape(x), reduction) * _weighted(slope, z)
+
+
+def _bce_y(g: Any, x: Any, z: Any, reduction: str) -> Any:
+    slope = np.maximum(np.log1p(-x), LEAST) - np.maximum(np.log(x), LEAST)
+    return spread(g, np.shape(x), reduction) * _weighted(slope, z)
+
+
+composite(binary_cross_entropy, lambda g, x, y, z, *, reduction="mean": _bce_x(g, x, y, z, reduction),
+          lambda g, x, z, *, reduction="mean": _bce_y(g, x, z, reduction), arity=3)  # fmt: skip
+
+
+@function
+def binary_cross_entropy_with_logits(x: Any, y: Any, z: Any = None, w: Any = None, *, reduction: str = "mean") -> Any:
+    """Binary cross entropy of ``sigmoid(x)``, without overflow; weights z, weight of positives w."""
+    positive = 1.0 if w is None else 1 + (w - 1) * y
+    losses = (1 - y) * x + positive * (np.logaddexp(0, -np.abs(x)) + np.maximum(-x, 0))
+    return reduced(_weighted(losses, z), reduction)
+
+
+def _logits_x(g: Any, x: Any, y: Any, z: Any, w: Any, reduction: str) -> Any:
+    probability = sigmoid(x)
+    slope = probability - y if w is None else (1 - y) - (1 + (w - 1) * y) * (1 - probability)
+    return spread(g, np.shape(x), reduction) * _weighted(slope, z)
+
+
+def _logits_y(g: Any, x: Any, z: Any, w: Any, reduction: str) -> Any:
+    slope = -x if w is None else (w - 1) * np.logaddexp(0, -x) - x
+    return spread(g, np.shape(x), reduction) * _weighted(slope, z)
+
+
+composite(binary_cross_entropy_with_logits,
+          lambda g, x, y, z, w, *, reduction="mean": _logits_x(g, x, y, z, w, reduction),
+          lambda g, x, z, w, *, reduction="mean": _logits_y(g, x, z, w, reduction), arity=4)  # fmt: skip
+
+
+def _picked(x: Any, y: Any, z: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+    """Where each target stands, with a class axis of length one, its weight, and what all weights add up to."""
+    keep = y != ignore_index
+    target = np.where(keep, y, 0)
+    classes = x.shape[0 if len(x.shape) == 1 else 1]
+    wrong = (target < 0) | (target >= classes)
+    if np.any(wrong):
+        raise IndexRefusal(f"Target {int(np.asarray(target)[wrong].ravel()[0])} is out of bounds.")
+    weight = keep * (1.0 if z is None else np.take(z, target, axis=None))
+    axis = 0 if len(x.shape) == 1 else 1
+    return np.expand_dims(target, axis), np.expand_dims(weight, axis), np.sum(weight)
+
+
+@function
+def nll_loss(x: Any, y: Any, z: Any = None, *, reduction: str = "mean", ignore_index: int = -100) -> Any:
+    """``-z[y] x[y]`` for log-probabilities x (n, classes, ...), class numbers y (n, ...) and class weights z."""
+    target, weight, total = _picked(x, y, z, ignore_index)
+    axis = 0 if x.ndim == 1 else 1
+    losses = -(np.take_along_axis(x, target, axis=axis) * weight.astype(x.dtype)).squeeze(axis)
+    if reduction == "mean":
+        return np.sum(losses) / np.asarray(total).astype(x.dtype)
+    return reduced(losses, reduction)
+
+
+def _nll_pullback(g: Any, x: Any, y: Any, z: Any, reduction: str, ignore_index: int) -> Any:
+    target, weight, total = _picked(x, y, z, ignore_index)
+    axis = 0 if len(x.shape) == 1 else 1
+    if reduction == "none":
+        g = np.expand_dims(g, axis)
+    scaled = -weight / total if reduction == "mean" else -weight
+    return place_along(g * _like(scaled, g), target, shape=x.shape, axis=axis)
+
+
+def _like(constant: Any, g: Any) -> Any:
+    """A constant array in the dtype of ``g``."""
+    dtype = getattr(g.dtype, "numpy", g.dtype)
+    return constant.astype(dtype)
+
+
+linear(nll_loss, lambda g, x, y, z, *, reduction="mean", ignore_index=-100:
+       _nll_pullback(g, x, y, z, reduction, ignore_index), arity=3)  # fmt: skip
+
+# Distances
+
+
+@function
+def smooth_l1_loss(x: Any, y: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """``(x - y)**2 / (2 beta)`` where that is below ``beta / 2``, else ``|x - y| - beta / 2``."""
+    away = np.abs(x - y)
+    return reduced(np.where(away < beta, 0.5 * away * away / beta, away - 0.5 * beta), reduction)
+
+
+@function
+def huber_loss(x: Any, y: Any, *, reduction: str = "mean", delta: float = 1.0) -> Any:
+    """``(x - y)**2 / 2`` where ``|x - y| <= delta``, else ``delta (|x - y| - delta / 2)``."""
+    away = np.abs(x - y)
+    return reduced(np.where(away <= delta, 0.5 * away * away, delta * (away - 0.5 * delta)), reduction)
+
+
+def _bounded(away: Any, beta: float) -> Any:
+    return np.where(np.abs(away) < beta, away / beta, np.sign(away))
+
+
+def _limited(away: Any, delta: float) -> Any:
+    return np.where(np.abs(away) <= delta, away, delta * np.sign(away))
+
+
+composite(smooth_l1_loss,
+          lambda g, x, y, *, reduction="mean", beta=1.0: spread(g, np.shape(x - y), reduction) * _bounded(x - y, beta),
+          lambda g, x, y, *, reduction="mean", beta=1.0: spread(g, np.shape(x - y), reduction) * _bounded(y - x, beta),
+          torch="")  # fmt: skip
+composite(huber_loss,
+          lambda g, x, y, *, reduction="mean", delta=1.0: spread(g, np.shape(x - y), reduction) * _limited(x - y, delta),
+          lambda g, x, y, *, reduction="mean", delta=1.0: spread(g, np.shape(x - y), reduction) * _limited(y - x, delta),
+          torch="")  # fmt: skip
+
+# Margins
+
+
+@function
+def soft_margin_loss(x: Any, y: Any, *, reduction: str = "mean") -> Any:
+    """``log(1 + exp(-y x))`` for targets y of 1 and -1."""
+    return reduced(np.logaddexp(0, -y * x), reduction)
+
+
+composite(soft_margin_loss,
+          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * -y * sigmoid(-y * x),
+          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * -x * sigmoid(-y * x), torch="")  # fmt: skip
+
+
+@function
+def multi_margin_loss(x: Any, y: Any, z: Any = None, *, p: int = 1, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """Per row: the mean over classes c other than the target t of ``max(0, margin - x[t] + x[c])**p``, times ``z[t]``."""
+    short = np.maximum(_shortfall(x, y, margin), 0)
+    return reduced(np.mean(_of_class(z, y, x) * (short if p == 1 else short * short), axis=-1), reduction)
+
+
+def _shortfall(x: Any, y: Any, margin: float) -> Any:
+    """How far each class comes too near the target's score; the target itself not at all."""
+    target = np.expand_dims(y, -1)
+    short = margin - np.take_along_axis(x, target, axis=-1) + x
+    return np.where(np.arange(x.shape[-1]) == target, 0.0, short)
+
+
+def _of_class(z: Any, y: Any, x: Any) -> Any:
+    return 1.0 if z is None else np.expand_dims(np.take(z, y, axis=None), -1)
+
+
+def _multi_margin_pullback(g: Any, x: Any, y: Any, z: Any, p: int, margin: float, reduction: str) -> Any:
+    short = _shortfall(x, y, margin)
+    slope = np.where(short > 0, np.ones_like(x), 0.0) if p == 1 else 2 * np.maximum(short, 0)
+    slope = slope * _of_class(z, y, x)
+    g = spread(g, x.shape[:-1], reduction) / x.shape[-1]
+    slope = slope * (np.expand_dims(g, -1) if reduction == "none" else g)
+    back = np.sum(slope, axis=-1, keepdims=True)
+    return slope - place_along(back, np.expand_dims(y, -1), shape=x.shape, axis=-1)
+
+
+general(multi_margin_loss, lambda g, x, y, z, *, p=1, margin=1.0, reduction="mean":
+        _multi_margin_pullback(g, x, y, z, p, margin, reduction), arity=3, promoted=1, torch="")  # fmt: skip
+
+
+@function
+def multilabel_margin_loss(x: Any, y: Any, *, reduction: str = "mean") -> Any:
+    """Per row: the mean of ``max(0, 1 - x[t] + x[c])`` over targets t (up to the first -1 in y) and other classes c."""
+    losses = np.sum(np.maximum(_pairs(x, y), 0), axis=(-2, -1)) / x.shape[-1]
+    return reduced(losses, reduction)
+
+
+def _pairs(x: Any, y: Any) -> Any:
+    """``1 - x[t] + x[c]`` of each target and each class that is none; 0 of what does not count."""
+    counts = np.cumsum(y < 0, axis=-1) == 0
+    place = np.where(counts, y, 0)
+    classes = np.arange(x.shape[-1])
+    others = np.all((place[..., None] != classes) | ~counts[..., None], axis=-2)
+    valid = counts[..., None] & others[..., None, :]
+    return np.where(valid, 1 - np.expand_dims(np.take_along_axis(x, place, axis=-1), -1) + np.expand_dims(x, -2), 0.0)
+
+
+def _multilabel_pullback(g: Any, x: Any, y: Any, reduction: str) -> Any:
+    g = spread(g, x.shape[:-1], reduction) / x.shape[-1]
+    g = np.reshape(g, (*g.shape, 1, 1)) if reduction == "none" else g
+    slope = np.where(_pairs(x, y) > 0, g, 0.0)
+    place = np.where(np.cumsum(y < 0, axis=-1) == 0, y, 0)
+    return np.sum(slope, axis=-2) - place_along(np.sum(slope, axis=-1), place, shape=x.shape, axis=-1)
+
+
+general(multilabel_margin_loss, lambda g, x, y, *, reduction="mean": _multilabel_pullback(g, x, y, reduction), arity=2,
+        promoted=1, torch="")  # fmt: skip
