@@ -2,7 +2,7 @@
 
     agree("x = torch.ones(2, requires_grad=True)\n(x * 2).sum().backward()\nx.grad")
 
-A program is a text, so that both read the same source line; `torch`, `F`, `np` and `math` are at hand, an
+A program is a text, so that both read the same source line; `torch`, `nn`, `F`, `np` and `math` are at hand, an
 `import torch` in it finds the library it is run with, and the value of its last line is printed as a notebook
 prints it. torch itself is imported only when it is asked for.
 """
@@ -33,56 +33,37 @@ TRIGGERED = r" \(Triggered internally at .*\)"
 TOLERANCE = {"bfloat16": 2e-2, "float16": 3e-3, "float32": 2e-5, "complex64": 2e-5}
 
 
-class Names:
-    """Several modules as one: where chainrule keeps a function before its face exists."""
-
-    def __init__(self, *modules: Any) -> None:
-        self._modules = modules
-
-    def __getattr__(self, name: str) -> Any:
-        for module in self._modules:
-            found = getattr(module, name, None)
-            if found is not None:
-                return found
-        raise AttributeError(f"none of {', '.join(m.__name__ for m in self._modules)} has {name!r}")
-
-
-def _optional(name: str) -> list[Any]:
-    try:
-        return [importlib.import_module(name)]
-    except ModuleNotFoundError:
-        return []
-
-
 @dataclass(frozen=True)
 class Library:
     """torch, or what stands for it."""
 
     name: str
     torch: Any
-    functional: Any
-    linalg: Any
+
+    def module(self, name: str) -> Any:
+        """What ``import NAME`` finds, NAME beginning with "torch"."""
+        return importlib.import_module(self.torch.__name__ + name.removeprefix("torch"))
 
     def namespace(self) -> dict[str, Any]:
         """What a program finds defined."""
-        stand_ins = {"torch": self.torch, "torch.nn.functional": self.functional}
 
-        def load(name: str, *rest: Any) -> Any:
-            return stand_ins[name] if name in stand_ins else builtins.__import__(name, *rest)
+        def load(name: str, where: Any = None, local: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+            if name.partition(".")[0] != "torch":
+                return builtins.__import__(name, where, local, fromlist, level)
+            module = self.module(name)
+            return module if fromlist else self.torch
 
         return {
-            "__builtins__": {**vars(builtins), "__import__": load}, "__name__": "__main__",
-            "torch": self.torch, "F": self.functional, "linalg": self.linalg, "np": np, "math": math,
+            "__builtins__": {**vars(builtins), "__import__": load}, "__name__": "__main__", "torch": self.torch,
+            "nn": self.module("torch.nn"), "F": self.module("torch.nn.functional"), "linalg": self.torch.linalg,
+            "np": np, "math": math,
         }  # fmt: skip
 
 
 @functools.cache
 def chainrule_library() -> Library:
     """chainrule under torch's names."""
-    losses, functions = (importlib.import_module(f"chainrule.eager.{m}") for m in ("losses", "functions"))
-    functional = Names(*_optional("chainrule.nn.functional"), losses, chainrule)
-    linalg = Names(*_optional("chainrule.linalg"), chainrule, functions)
-    return Library("chainrule", chainrule, functional, linalg)
+    return Library("chainrule", chainrule)
 
 
 @functools.cache
@@ -90,7 +71,7 @@ def torch_library() -> Library:
     """torch itself; a warning that it gives once is given each time."""
     torch = importlib.import_module("torch")
     torch.set_warn_always(True)
-    return Library("torch", torch, torch.nn.functional, torch.linalg)
+    return Library("torch", torch)
 
 
 # One run

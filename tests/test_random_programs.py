@@ -21,7 +21,7 @@ from chainrule.core import rules
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import ELEMENTWISE, TABLE, ZERO_DERIVATIVE, Primitive
 from chainrule.eager.specialise import F
-from chainrule.ops import composite, elementwise, indexing, linalg, reduction, shaping
+from chainrule.ops import composite, elementwise, indexing, linalg, losses, reduction, shaping
 from chainrule.ops.indexing import HOLE
 from chainrule.testing.numeric import directional
 from chainrule.testing.samples import DOMAINS
@@ -271,7 +271,7 @@ def multiply(m: Maker) -> None:
             lambda: m.call(linalg.mm, m.call(shaping.t, x), y),
             lambda: m.call(linalg.einsum, x, y, subscripts="ij,ij->j"),
             lambda: m.call(linalg.einsum, x, y, subscripts="ij,kj->ik"),
-            lambda: m.call(composite.mse_loss, x, y, reduction=m.pick("none", "sum")),
+            lambda: m.call(losses.mse_loss, x, y, reduction=m.pick("none", "sum")),
         )()
     else:
         m.call(np.matmul, x, m.call(np.swapaxes, x, axis1=-1, axis2=-2))

@@ -62,6 +62,7 @@ from chainrule.eager.dtypes import (
     is_signed,
     promote_types,
     scalar_tensor,
+    typename,
 )  # fmt: skip
 from chainrule.eager.dtypes import (
     complex_ as complex,
@@ -87,6 +88,7 @@ from chainrule.eager.modes import (
     no_grad,
     set_grad_enabled,
 )  # fmt: skip
+from chainrule.eager.printing import get_printoptions, set_printoptions
 from chainrule.eager.random import (
     bernoulli,
     multinomial,
@@ -99,8 +101,8 @@ from chainrule.eager.random import (
     randn_like,
     randperm,
 )  # fmt: skip
-from chainrule.eager.printing import get_printoptions, set_printoptions
 from chainrule.eager.tensor import Tensor
+from chainrule.errors import missing as _missing
 from chainrule.transforms.reverse import grad, value_and_grad
 
 __version__ = "0.1.0"
@@ -131,7 +133,7 @@ def __getattr__(name: str) -> Any:
     else:
         found = _namespace.function_named(name)
     if found is None:
-        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+        raise _missing("chainrule", name, __dir__())
     globals()[name] = found
     return found
 

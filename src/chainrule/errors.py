@@ -39,6 +39,40 @@ class LinAlgError(Refusal):
     """A matrix that cannot be factorised or inverted."""
 
 
+class Missing(AttributeError):
+    """A name that chainrule does not have; the message, made when it is read, says which come nearest."""
+
+    def __init__(self, owner: str, name: str, known: Callable[[], Iterable[str]]) -> None:
+        super().__init__(owner, name)
+        self._known = known
+
+    def __str__(self) -> str:
+        owner, name = self.args
+        text = f"{owner} has no attribute {name!r}"
+        if name.startswith("__"):
+            return text
+        near = nearest(name, self._known())
+        hint = f" The nearest: {', '.join(near)}." if near else ""
+        return f"{text}: chainrule does not have it.{hint}"
+
+
+def missing(module: str, name: str, known: Iterable[str]) -> Missing:
+    """The error for a name that a module does not have, naming the nearest of ``known``.
+
+    >>> print(missing("chainrule.nn", "Lineal", ["Linear", "Bilinear", "ReLU"]))
+    module 'chainrule.nn' has no attribute 'Lineal': chainrule does not have it. The nearest: Linear, Bilinear.
+    """
+    return Missing(f"module {module!r}", name, lambda: known)
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names most like ``name``, the most like it first."""
+    import difflib
+
+    by_lower = {k.lower(): k for k in known if not k.startswith("_")}
+    return [by_lower[k] for k in difflib.get_close_matches(name.lower(), by_lower, 3, 0.6)]
+
+
 # Names
 
 TYPE_NAMES: Final = {

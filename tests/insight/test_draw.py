@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.eager.losses import cross_entropy
 from chainrule.insight.diagram import Diagram, Vertex
 from chainrule.insight.draw import draw
 from chainrule.insight.picture import Picture
+from chainrule.nn.functional import cross_entropy
 
 
 def diagram(drawn: Picture) -> Diagram:

@@ -13,10 +13,10 @@ import numpy as np
 import chainrule as cr
 from chainrule.demo.digits import SIDE, Digits
 from chainrule.demo.training import Epoch, Misread, Network
-from chainrule.eager.losses import cross_entropy
 from chainrule.insight.draw import draw
 from chainrule.insight.look import FONTS
 from chainrule.insight.picture import Picture
+from chainrule.nn.functional import cross_entropy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.demo.digits import SIDE, Digits
-from chainrule.eager.losses import cross_entropy
+from chainrule.nn.functional import cross_entropy
 
 HIDDEN = 128
 CLASSES = 10

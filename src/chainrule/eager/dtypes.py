@@ -108,6 +108,21 @@ def can_cast(from_: DType, to: DType) -> bool:
     return to.category >= from_.category
 
 
+def typename(obj: Any) -> str:
+    """The name of the type of ``obj``, that of a tensor saying what is in it.
+
+    >>> typename(Tensor([1.0])), typename(1)
+    ('torch.FloatTensor', 'int')
+    """
+    if isinstance(obj, Tensor) and type(obj) is Tensor:
+        return f"torch.{type_name(obj.dtype)}Tensor"
+    cls = type(obj)
+    named = vars(cls).get("torch_name")
+    if isinstance(named, str):
+        return named
+    return cls.__qualname__ if cls.__module__ in ("builtins", "") else f"{cls.__module__}.{cls.__qualname__}"
+
+
 def complex_(real: Tensor, imag: Tensor) -> Tensor:
     """``real + 1j imag``.
 

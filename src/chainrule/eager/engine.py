@@ -21,14 +21,15 @@ from chainrule.errors import GraphError, ShapeError, type_name
 
 
 class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away."""
+    """What registering a hook returns: ``remove()`` takes the hook away, from every table that knows its number."""
 
-    def __init__(self, functions: dict[int, Any], key: int) -> None:
-        self._functions = functions
+    def __init__(self, *tables: dict[int, Any], key: int) -> None:
+        self._tables = tables
         self.id = key
 
     def remove(self) -> None:
-        self._functions.pop(self.id, None)
+        for table in self._tables:
+            table.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -49,7 +50,7 @@ class Hooks:
     def add(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         key = next_seq()
         self.functions[key] = hook
-        return RemovableHandle(self.functions, key)
+        return RemovableHandle(self.functions, key=key)
 
     def __call__(self, g: Any) -> Any:
         t = g if isinstance(g, Tensor) else wrap(g)
@@ -62,16 +63,18 @@ class Hooks:
 
 
 class PortHooks:
-    """The hooks on the outputs of a node that has several."""
+    """The hooks on the outputs of a node that has several, and the one on all of them together."""
 
-    __slots__ = ("ports",)
+    __slots__ = ("ports", "whole")
     retained = None
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Callable[[list[Any]], list[Any]] | None = None) -> None:
         self.ports: dict[int, Hooks] = {}
+        self.whole = whole
 
     def __call__(self, g: list[Any]) -> list[Any]:
-        return [self.ports[k](part) if k in self.ports and part is not None else part for k, part in enumerate(g)]
+        g = [self.ports[k](part) if k in self.ports and part is not None else part for k, part in enumerate(g)]
+        return g if self.whole is None else self.whole(g)
 
 
 def _replaced(hook: Any, value: Any, t: Tensor) -> Tensor:

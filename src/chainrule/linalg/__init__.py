@@ -7,8 +7,10 @@ from typing import Any
 from chainrule.eager.functions.products import matmul
 from chainrule.eager.functions.reductions import vector_norm
 from chainrule.eager.namespace import function_named
+from chainrule.errors import missing
 
 __all__ = ["matmul", "norm", "vector_norm"]
+FROM_TABLE = ("inv", "det", "solve")
 
 
 def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any:
@@ -20,7 +22,7 @@ def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("inv", "det", "solve"):
-        raise AttributeError(f"module 'chainrule.linalg' has no attribute {name!r}")
+    if name not in FROM_TABLE:
+        raise missing(__name__, name, [*__all__, *FROM_TABLE])
     found = globals()[name] = function_named(name)
     return found

@@ -1,8 +1,103 @@
-"""torch.nn: for now its functions; modules and parameters come next."""
+"""torch.nn: modules, their parameters and initial values, and the same as functions."""
 
 from __future__ import annotations
 
-from chainrule.eager.tensor import Parameter
-from chainrule.nn import functional
+from typing import Any
 
-__all__ = ["Parameter", "functional"]
+from chainrule.errors import missing
+from chainrule.nn import functional, init, modules, parameter, utils
+from chainrule.nn.modules import (
+    CELU,
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AlphaDropout,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    BCELoss,
+    BCEWithLogitsLoss,
+    Bilinear,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    CrossEntropyLoss,
+    CTCLoss,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    Embedding,
+    Flatten,
+    GaussianNLLLoss,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    Identity,
+    KLDivLoss,
+    L1Loss,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    LogSigmoid,
+    LogSoftmax,
+    MarginRankingLoss,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Mish,
+    Module,
+    ModuleDict,
+    ModuleList,
+    MSELoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    NLLLoss,
+    PairwiseDistance,
+    ParameterDict,
+    ParameterList,
+    PoissonNLLLoss,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RReLU,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    Softmax,
+    Softmax2d,
+    Softmin,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    Threshold,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+    Unflatten,
+)  # fmt: skip
+from chainrule.nn.parameter import Buffer, Parameter
+
+__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+__all__ += modules.__all__
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, __all__)

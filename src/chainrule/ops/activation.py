@@ -11,15 +11,8 @@ import numpy as np
 
 from chainrule.core.box import function
 from chainrule.core.primitive import elementwise, general
-
-
-@function
-def sigmoid(x: Any) -> Any:
-    """``1 / (1 + exp(-x))``, without overflow."""
-    if x.dtype.kind == "c":
-        return 1 / (1 + np.exp(-x))
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, e) / (1 + e)
+from chainrule.ops.elementwise import sigmoid
+from chainrule.ops.indexing import getitem
 
 
 @function
@@ -34,7 +27,6 @@ def softplus(x: Any, *, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
 
 
-elementwise(sigmoid, lambda out: out * (1 - out))
 elementwise(logsigmoid, lambda g, x: g * sigmoid(-x), torch="logsigmoid", node="LogSigmoidBackward0")
 elementwise(
     softplus, lambda g, x, *, beta=1.0, threshold=20.0: g * np.where(x * beta > threshold, 1.0, sigmoid(x * beta))
@@ -56,9 +48,15 @@ def mish(x: Any) -> Any:
 
 
 @function
-def elu(x: Any, *, alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> Any:
-    """``scale x`` where positive, else ``scale alpha (exp(rate x) - 1)``: elu, selu and celu."""
-    return np.where(x > 0, scale * x, (scale * alpha) * np.expm1(np.minimum(rate * x, 0)))
+def elu(x: Any, *, alpha: float = 1.0, scale: float = 1.0) -> Any:
+    """``scale x`` where positive, else ``scale alpha (exp(x) - 1)``: elu and selu."""
+    return np.where(x > 0, scale * x, (scale * alpha) * np.expm1(np.minimum(x, 0)))
+
+
+@function
+def celu(x: Any, *, alpha: float = 1.0) -> Any:
+    """x where positive, else ``alpha (exp(x / alpha) - 1)``."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x / alpha, 0)))
 
 
 def _mish_slope(x: Any) -> Any:
@@ -66,14 +64,11 @@ def _mish_slope(x: Any) -> Any:
     return bend + x * sigmoid(x) * (1 - bend * bend)
 
 
-def _elu_slope(x: Any, out: Any, alpha: float, scale: float, rate: float) -> Any:
-    return np.where(x > 0, scale, rate * (out + scale * alpha))
-
-
 elementwise(silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))))
 elementwise(mish, lambda x: _mish_slope(x))
-elementwise(elu, lambda g, x, out, *, alpha=1.0, scale=1.0, rate=1.0: g * _elu_slope(x, out, alpha, scale, rate),
-            kinks="alpha at 0", node=lambda rate: "EluBackward0" if rate == 1 else "CeluBackward0")  # fmt: skip
+elementwise(elu, lambda g, x, out, *, alpha=1.0, scale=1.0: g * np.where(x > 0, scale, out + scale * alpha),
+            kinks="alpha at 0")  # fmt: skip
+elementwise(celu, lambda g, x, out, *, alpha=1.0: g * np.where(x > 0, 1.0, out / alpha + 1))
 
 # Pieces of straight lines
 
@@ -151,7 +146,7 @@ elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: np.where(x > 0, g, 
             kinks="negative_slope at 0")  # fmt: skip
 elementwise(prelu, lambda g, x, y: np.where(x > 0, g, y * g), lambda g, x: np.where(x > 0, 0.0, x * g),
             kinks="y at x = 0", torch="", node="PreluKernelBackward0")  # fmt: skip
-elementwise(rrelu, lambda g, y: g * y, None, torch="", node="RreluWithNoiseBackward0")
+elementwise(rrelu, lambda y: y, lambda x: x, torch="", node="RreluWithNoiseBackward0")
 elementwise(threshold, lambda g, x, *, threshold, value: np.where(x > threshold, g, 0.0), integers="keep",
             kinks="0 at the threshold")  # fmt: skip
 elementwise(hardtanh, lambda g, x, *, min_val=-1.0, max_val=1.0: _inside(g, x, min_val, max_val), integers="keep",
@@ -169,7 +164,7 @@ elementwise(softshrink, lambda g, x, *, lambd=0.5: _outside(g, x, lambd), kinks=
 def _halves(x: Any, axis: int) -> tuple[Any, Any]:
     half = x.shape[axis] // 2
     before = (slice(None),) * (axis % len(x.shape))
-    return x[(*before, slice(0, half))], x[(*before, slice(half, None))]
+    return getitem(x, key=(*before, slice(0, half))), getitem(x, key=(*before, slice(half, None)))
 
 
 @function

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.box import function
 from chainrule.core.primitive import composite
+from chainrule.ops.indexing import getitem
 
 
 @function
@@ -78,8 +79,9 @@ def _batch(x: Any) -> tuple[int, ...]:
 
 def _given_standard(x: Any, w: Any, eps: float) -> tuple[Any, Any]:
     """As `_standard`, by the means ``w[0]`` and variances ``w[1]`` of the channels."""
-    rate = 1 / np.sqrt(_channels(w[1], len(x.shape)) + eps)
-    return (x - _channels(w[0], len(x.shape))) * rate, rate
+    mean, variance = (_channels(getitem(w, key=k), len(x.shape)) for k in (0, 1))
+    rate = 1 / np.sqrt(variance + eps)
+    return (x - mean) * rate, rate
 
 
 @function

@@ -120,8 +120,20 @@ elementwise(np.log, lambda g, x: g / x)
 elementwise(np.log2, lambda g, x: g / (x * LN2))
 elementwise(np.log10, lambda g, x: g / (x * LN10))
 elementwise(np.log1p, lambda g, x: g / (1 + x), node="Log1PBackward0")
-elementwise(np.logaddexp, lambda g, x, y: g / (1 + np.exp(y - x)), lambda g, x, y: g / (1 + np.exp(x - y)))
-elementwise(np.logaddexp2, lambda g, x, y: g / (1 + np.exp2(y - x)), lambda g, x, y: g / (1 + np.exp2(x - y)))
+
+
+@function
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + exp(-x))``, without overflow."""
+    if x.dtype.kind == "c":
+        return 1 / (1 + np.exp(-x))
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1 + e)
+
+
+elementwise(sigmoid, lambda out: out * (1 - out))
+elementwise(np.logaddexp, lambda g, x, y: g * sigmoid(x - y), lambda g, x, y: g * sigmoid(y - x))
+elementwise(np.logaddexp2, lambda g, x, y: g * sigmoid((x - y) * LN2), lambda g, x, y: g * sigmoid((y - x) * LN2))
 
 # Trigonometric and hyperbolic functions
 

@@ -13,8 +13,8 @@ import numpy as np
 from chainrule.core.box import function
 from chainrule.core.primitive import composite, general, linear
 from chainrule.errors import IndexRefusal, Refusal
-from chainrule.ops.activation import sigmoid
-from chainrule.ops.indexing import place_along
+from chainrule.ops.elementwise import sigmoid
+from chainrule.ops.indexing import gather, getitem, place_along
 
 
 def reduced(losses: Any, reduction: str) -> Any:
@@ -112,8 +112,12 @@ def _picked(x: Any, y: Any, z: Any, ignore_index: int) -> tuple[Any, Any, Any]:
 
 
 @function
-def nll_loss(x: Any, y: Any, z: Any = None, *, reduction: str = "mean", ignore_index: int = -100) -> Any:
-    """``-z[y] x[y]`` for log-probabilities x (n, classes, ...), class numbers y (n, ...) and class weights z."""
+def nll_loss(x: Any, y: Any, z: Any = None, *, reduction: str = "mean", ignore_index: int = -100,
+             planes: bool = False) -> Any:  # fmt: skip
+    """``-z[y] x[y]`` for log-probabilities x (n, classes, ...), class numbers y (n, ...) and class weights z.
+
+    ``planes`` says that x has two more axes, for which torch has another node.
+    """
     target, weight, total = _picked(x, y, z, ignore_index)
     axis = 0 if x.ndim == 1 else 1
     losses = -(np.take_along_axis(x, target, axis=axis) * weight.astype(x.dtype)).squeeze(axis)
@@ -137,8 +141,9 @@ def _like(constant: Any, g: Any) -> Any:
     return constant.astype(dtype)
 
 
-linear(nll_loss, lambda g, x, y, z, *, reduction="mean", ignore_index=-100:
-       _nll_pullback(g, x, y, z, reduction, ignore_index), arity=3)  # fmt: skip
+linear(nll_loss, lambda g, x, y, z, *, reduction="mean", ignore_index=-100, planes=False:
+       _nll_pullback(g, x, y, z, reduction, ignore_index), arity=3,
+       node=lambda planes: "NllLoss2DBackward0" if planes else "NllLossBackward0")  # fmt: skip
 
 # Distances
 
@@ -247,3 +252,38 @@ def _multilabel_pullback(g: Any, x: Any, y: Any, reduction: str) -> Any:
 
 general(multilabel_margin_loss, lambda g, x, y, *, reduction="mean": _multilabel_pullback(g, x, y, reduction), arity=2,
         promoted=1, torch="")  # fmt: skip
+
+# Sequences
+
+NEVER = -1e30  # the logarithm of what cannot be; finite, since a derivative has to pass it
+
+
+@function
+def ctc_loss(x: Any, y: Any, z: Any, w: Any, *, blank: int = 0) -> Any:
+    """Connectionist temporal classification (Graves et al. 2006): -log P(target) for each sequence of a batch.
+
+    Log-probabilities x (time, batch, classes), targets y (batch, longest), lengths z of the inputs, w of the targets.
+    """
+    batch, longest = y.shape
+    symbols = np.full((batch, 2 * longest + 1), blank)  # the target with a blank before, between and behind
+    symbols[:, 1::2] = y
+    place = np.arange(symbols.shape[1])
+    before = {k: np.broadcast_to(np.maximum(place - k, 0), symbols.shape) for k in (1, 2)}
+    skips = np.zeros(symbols.shape, bool)  # where the blank before may be left out
+    skips[:, 2:] = (symbols[:, 2:] != blank) & (symbols[:, 2:] != symbols[:, :-2])
+    outside = place > 2 * np.expand_dims(w, -1)
+    scores = gather(x, np.broadcast_to(symbols, (x.shape[0], *symbols.shape)), axis=2)
+    now = np.where((place > 1) | outside, NEVER, getitem(scores, key=0))
+    for t in range(1, x.shape[0]):
+        one, two = (np.where(place < k, NEVER, gather(now, before[k], axis=1)) for k in (1, 2))
+        paths = np.logaddexp(np.logaddexp(now, one), np.where(skips, two, NEVER))
+        then = np.where(outside, NEVER, paths + getitem(scores, key=t))
+        now = np.where(np.expand_dims(z, -1) > t, then, now)
+    last = np.expand_dims(2 * w, -1)
+    ends = gather(now, np.concatenate([last, np.maximum(last - 1, 0)], axis=1), axis=1)
+    final = np.where(np.expand_dims(w, -1) == 0, np.array([True, False]), True)
+    ends = np.where(final, ends, NEVER)
+    return -np.logaddexp(getitem(ends, key=(slice(None), 0)), getitem(ends, key=(slice(None), 1)))
+
+
+composite(ctc_loss, arity=4, params={"blank": 0}, promoted=1, torch="")

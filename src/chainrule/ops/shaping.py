@@ -92,6 +92,12 @@ def unbind(x: Any, *, axis: int = 0) -> Any:
 
 
 @function
+def together(*xs: Any) -> Any:
+    """The operands as they are, as the results of one node."""
+    return xs
+
+
+@function
 def split(x: Any, *, sizes: Any, axis: int = 0) -> Any:
     """Parts of the given ``sizes`` along ``axis``."""
     ends = np.cumsum(sizes)
@@ -125,6 +131,8 @@ def _split_pullback(g: Any, x: Any, sizes: Any, axis: int) -> Any:
 
 linear(unbind, lambda g, x, *, axis=0: np.stack(_present(g, x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]), axis),
        outputs=-1)  # fmt: skip
+linear(together, lambda g, i: g[i], outputs=-1, promoted=0, moves="view",
+       torch="", node="BackwardHookFunctionBackward")  # fmt: skip
 linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1,
        node=lambda sizes: "SplitBackward0" if _even(sizes) else "SplitWithSizesBackward0")  # fmt: skip
 

@@ -91,7 +91,7 @@ DOMAINS: dict[Any, list[tuple[float, float]]] = {  # where -2 to 2 for every ope
     np.arccosh: [(1.3, 2.5)], np.arctanh: [(-0.8, 0.8)], np.arctan2: [(0.5, 2), (0.5, 2)], elementwise.sinc: [(0.2, 2)],
     np.absolute: [(0.2, 2)], np.copysign: [(0.2, 2), (0.2, 2)], np.maximum: [(-2, -0.1), (0.1, 2)],
     np.minimum: [(-2, -0.1), (0.1, 2)], np.fmax: [(0.1, 2), (-2, -0.1)], np.fmin: [(0.1, 2), (-2, -0.1)],
-    activation.relu: [(0.2, 2)], activation.leaky_relu: [(-2, -0.2)], activation.elu: [(-2, -0.2)],
+    activation.relu: [(0.2, 2)], activation.leaky_relu: [(-2, -0.2)], activation.elu: [(-2, -0.2)], activation.celu: [(-2, -0.2)],
     activation.prelu: [(-2, -0.2), (-2, 2)], activation.hardtanh: [(-0.9, 0.9)], activation.hardsigmoid: [(-2, 2)],
     activation.hardswish: [(-2.5, 2.5)], activation.hardshrink: [(0.6, 2)], activation.softshrink: [(-2, -0.6)],
     activation.threshold: [(0.4, 2)],
@@ -102,7 +102,7 @@ DOMAINS: dict[Any, list[tuple[float, float]]] = {  # where -2 to 2 for every ope
 
 MORE_PARAMS: dict[Any, list[dict[str, Any]]] = {
     activation.softplus: [{"beta": 2.0, "threshold": 1.0}], activation.leaky_relu: [{"negative_slope": 0.3}],
-    activation.elu: [{"alpha": 0.7}, {"alpha": 1.7, "scale": 1.05}, {"alpha": 0.5, "rate": 2.0}],
+    activation.elu: [{"alpha": 0.7}, {"alpha": 1.7, "scale": 1.05}], activation.celu: [{"alpha": 0.6}],
     activation.hardtanh: [{"min_val": 0.0, "max_val": 6.0}], activation.threshold: [{"threshold": 0.3, "value": 9.0}],
     activation.hardshrink: [{"lambd": 0.1}], activation.softshrink: [{"lambd": 0.1}],
     elementwise.add_scaled: [{"alpha": 2.0}], elementwise.sub_scaled: [{"alpha": 2.0}],
@@ -430,6 +430,7 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     shaping.t: lambda m: _many(((m(2, 3),), {}), ((m(3),), {}), ((m(),), {})), shaping.copy: lambda m: _one(m(2, 3)),
     np.concatenate: lambda m: _many(((m(2, 3), m(1, 3)), {"axis": 0}), ((m(2, 3), m(2, 0), m(2, 1)), {"axis": -1})),
     np.stack: lambda m: _each((m(2, 3), m(2, 3)), {"axis": 0}, {"axis": -1}, {"axis": 1}),
+    shaping.together: lambda m: _one(m(2, 3), m(2)),
     shaping.unbind: lambda m: _each((m(2, 3),), {"axis": 0}, {"axis": -1}),
     shaping.split: lambda m: _each((m(5, 3),), {"sizes": (2, 3), "axis": 0}, {"sizes": (1, 0, 2), "axis": -1}),
     np.flip: lambda m: _each((m(2, 3),), {}, {"axis": 0}, {"axis": (0, 1)}),
@@ -464,6 +465,7 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     losses.smooth_l1_loss: lambda m: _each((m(3, 4), m(3, 4)), {}, {"beta": 0.37}, {"reduction": "none"}),
     losses.huber_loss: lambda m: _each((m(3, 4), m(3, 4)), {}, {"delta": 0.37}, {"reduction": "sum"}),
     losses.soft_margin_loss: lambda m: _losses(m, m(3, 4), np.sign(m(3, 4))),
+    losses.ctc_loss: lambda m: _one(m(5, 2, 4), np.array([[1, 1, 3], [2, 0, 0]]), np.array([5, 4]), np.array([3, 1])),
     losses.multi_margin_loss: _margins, losses.multilabel_margin_loss: _multilabel,
     windows.windows: lambda m: _windows(m, False), windows.overlap_add: lambda m: _windows(m, True),
     convolution.convolution: lambda m: _chain(_convolutions(m, ""), _convolutions(m, "no bias")),

@@ -1,0 +1,26 @@
+"""torch.nn.parameter: tensors that a module knows by name."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from chainrule.eager.tensor import Parameter, Tensor, leaf
+
+__all__ = ["Buffer", "Parameter"]
+
+
+class Buffer(Tensor):
+    """A tensor that becomes a buffer of the module it is assigned to."""
+
+    __slots__ = ("persistent",)
+    persistent: bool
+    torch_name: ClassVar[str] = "torch.nn.parameter.Buffer"
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        made = Tensor.__new__(cls) if data is None else Tensor.__new__(cls, data)
+        made.persistent = persistent
+        return made
+
+    def plain(self) -> Tensor:
+        """The same memory as an ordinary tensor."""
+        return leaf(self.array, self.lane)
