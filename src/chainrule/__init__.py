@@ -9,6 +9,7 @@ import importlib as _importlib
 from typing import Any
 
 from chainrule import autograd, cuda
+from chainrule.aliases import install, uninstall
 from chainrule.core.spec import (
     DType as dtype,
 )  # fmt: skip
@@ -120,7 +121,17 @@ nan = inf - inf
 e = 2.718281828459045
 
 
-_SUBMODULES = ("insight", "linalg", "nn")
+def load_ipython_extension(ipython: Any) -> None:
+    """What ``%load_ext chainrule`` does: `install` all faces in the notebook."""
+    install()
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """What ``%unload_ext chainrule`` does."""
+    uninstall()
+
+
+_SUBMODULES = ("insight", "linalg", "nn", "optim", "random", "utils")
 _INSIGHT = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
 
 

@@ -1,4 +1,5 @@
-"""The command ``chainrule``: `explain` shows how a derivative comes about, `demo` what the library can do."""
+"""The command ``chainrule``: `explain` shows how a derivative comes about, `demo` what the library can do, `run` runs
+a program or notebook that was written for torch."""
 
 from __future__ import annotations
 
@@ -6,15 +7,19 @@ import argparse
 import importlib
 import os
 import re
+import runpy
 import shutil
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn, TextIO
 
 import numpy as np
 
 import chainrule
+from chainrule import notebook
 from chainrule.insight.evaluate import Evaluation
 from chainrule.insight.explain import MODES, explain_expression
 from chainrule.insight.expression import parse
@@ -71,6 +76,13 @@ def parser() -> Parser:
     explain.add_argument("--mode", choices=MODES, default="reverse", help="how to accumulate (default: reverse)")
     explain.add_argument("--lang", choices=LANGUAGES, help="language of the text (default: that of the environment)")
     commands.add_parser("demo", help="see what the library can do", add_help=False)
+    program = commands.add_parser(
+        "run",
+        help="run a program or notebook written for torch or MXNet",
+        description="Run FILE.py or FILE.ipynb with chainrule in place of torch and MXNet.",
+    )
+    program.add_argument("file", metavar="FILE", help="a Python program (.py) or a Jupyter notebook (.ipynb)")
+    program.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER, help="arguments of the program")
     return main
 
 
@@ -141,7 +153,46 @@ def run(args: list[str]) -> int:
     if given.command is None:
         command_line.print_help()
         return 0
-    return explain(given)
+    return run_file(Path(given.file), given.arguments) if given.command == "run" else explain(given)
+
+
+def run_file(path: Path, arguments: Sequence[str]) -> int:
+    """``chainrule run``: the program as ``python FILE`` would run it, but that chainrule stands for torch and MXNet."""
+    if not path.is_file():
+        print(f"chainrule run: no such file: {printable(str(path))}", file=sys.stderr)
+        return FAULT
+    try:
+        chainrule.install()
+    except ImportError as fault:
+        print(f"chainrule run: {fault}", file=sys.stderr)
+        return FAULT
+    sys.argv = [str(path), *arguments]
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        if path.suffix == ".ipynb":
+            notebook.run(path)
+        else:
+            runpy.run_path(str(path), run_name="__main__")
+    except ValueError as fault:
+        if "is no Jupyter notebook" not in str(fault):
+            return _failed(fault)
+        print(f"chainrule run: {fault}", file=sys.stderr)
+        return FAULT
+    except Exception as fault:
+        return _failed(fault)
+    return 0
+
+
+RUNNERS: Final = (__file__, notebook.__file__, "<frozen runpy>")
+
+
+def _failed(fault: BaseException) -> int:
+    """Print the traceback of a program, beginning where the program begins."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in RUNNERS:
+        trace = trace.tb_next
+    traceback.print_exception(type(fault), fault, trace)
+    return 1
 
 
 def explain(given: argparse.Namespace) -> int:

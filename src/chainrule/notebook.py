@@ -1,0 +1,80 @@
+"""Running a notebook without Jupyter: its cells one after the other, what they show printed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import linecache
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+HARMLESS: Final = ("%matplotlib", "%load_ext", "%config", "%autoreload", "%reload_ext")  # nothing to do outside a notebook
+
+
+class Cell(NamedTuple):
+    """A cell of code."""
+
+    number: int
+    source: str
+
+
+def cells(path: Path) -> Iterator[Cell]:
+    """The cells of code in the notebook at ``path``; ValueError if it is none."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as fault:
+        raise ValueError(f"{path} is no Jupyter notebook of version 4: {fault}") from fault
+    for number, cell in enumerate(found, 1):
+        source = cell["source"]
+        yield Cell(number, source if isinstance(source, str) else "".join(source))
+
+
+def run(path: Path) -> None:
+    """Run the notebook at ``path``: a cell's last expression is shown as a notebook shows it, by its text."""
+    names: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__, "display": _display}
+    for cell in cells(path):
+        filename = f"{path.name}, cell {cell.number}"
+        source = _plain(cell.source, filename)
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
+        body, last = _split(ast.parse(source, filename))
+        exec(compile(body, filename, "exec"), names)
+        if last is not None:
+            _display(eval(compile(last, filename, "eval"), names))
+
+
+def _plain(source: str, filename: str) -> str:
+    """A cell without the lines that only IPython understands; those that would have done something are named."""
+    lines = source.splitlines()
+    if lines and lines[0].startswith("%%"):
+        if lines[0].split()[0] in ("%%time", "%%capture"):
+            lines[0] = ""
+        else:
+            _skipped(filename, lines[0])
+            return ""
+    for k, line in enumerate(lines):
+        stripped = line.strip()
+        if stripped.startswith(("%", "!")):
+            if not stripped.startswith(HARMLESS):
+                _skipped(filename, stripped)
+            lines[k] = line[: len(line) - len(line.lstrip())] + "pass"
+    return "\n".join(lines) + "\n"
+
+
+def _skipped(filename: str, line: str) -> None:
+    print(f"chainrule: {filename}: left out, since only IPython understands it: {line}", file=sys.stderr)
+
+
+def _split(tree: ast.Module) -> tuple[ast.Module, ast.Expression | None]:
+    """The statements of a cell, and its last expression."""
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        return ast.Module(tree.body[:-1], []), ast.Expression(tree.body[-1].value)
+    return tree, None
+
+
+def _display(*values: Any) -> None:
+    for value in values:
+        if value is not None:
+            print(repr(value))
