@@ -19,7 +19,7 @@ from chainrule.errors import nearest
 
 FACES: Final = {  # foreign name: the module that stands for it, and those of its submodules that are public
     "torch": ("chainrule", ("autograd", "cuda", "linalg", "nn", "optim", "random", "utils")),
-    "mxnet": ("chainrule.mxnet", ("autograd", "nd", "ndarray", "random", "sym", "symbol")),
+    "mxnet": ("chainrule.mxnet", ("autograd", "ndarray", "random", "symbol")),
 }
 _installed: Final[list[str]] = []
 

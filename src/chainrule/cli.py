@@ -20,6 +20,7 @@ import numpy as np
 
 import chainrule
 from chainrule import notebook
+from chainrule.errors import NotANotebook
 from chainrule.insight.evaluate import Evaluation
 from chainrule.insight.explain import MODES, explain_expression
 from chainrule.insight.expression import parse
@@ -173,9 +174,7 @@ def run_file(path: Path, arguments: Sequence[str]) -> int:
             notebook.run(path)
         else:
             runpy.run_path(str(path), run_name="__main__")
-    except ValueError as fault:
-        if "is no Jupyter notebook" not in str(fault):
-            return _failed(fault)
+    except NotANotebook as fault:
         print(f"chainrule run: {fault}", file=sys.stderr)
         return FAULT
     except Exception as fault:

@@ -35,6 +35,10 @@ class NotInTable(TypeError, NotImplementedError):
     """A NumPy function without a declaration in the derivative table."""
 
 
+class NotANotebook(ValueError):
+    """A file that is no Jupyter notebook."""
+
+
 class LinAlgError(Refusal):
     """A matrix that cannot be factorised or inverted."""
 

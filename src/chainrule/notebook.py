@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from chainrule.errors import NotANotebook
+
 HARMLESS: Final = ("%matplotlib", "%load_ext", "%config", "%autoreload", "%reload_ext")  # nothing to do outside a notebook
 
 
@@ -21,12 +23,12 @@ class Cell(NamedTuple):
 
 
 def cells(path: Path) -> Iterator[Cell]:
-    """The cells of code in the notebook at ``path``; ValueError if it is none."""
+    """The cells of code in the notebook at ``path``; NotANotebook if it is none."""
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as fault:
-        raise ValueError(f"{path} is no Jupyter notebook of version 4: {fault}") from fault
+        raise NotANotebook(f"{path} is no Jupyter notebook of version 4: {fault}") from fault
     for number, cell in enumerate(found, 1):
         source = cell["source"]
         yield Cell(number, source if isinstance(source, str) else "".join(source))
@@ -39,10 +41,10 @@ def run(path: Path) -> None:
         filename = f"{path.name}, cell {cell.number}"
         source = _plain(cell.source, filename)
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
-        body, last = _split(ast.parse(source, filename))
-        exec(compile(body, filename, "exec"), names)
-        if last is not None:
-            _display(eval(compile(last, filename, "eval"), names))
+        tree = ast.parse(source, filename)
+        shown = tree.body[-1:] if tree.body and isinstance(tree.body[-1], ast.Expr) else []
+        exec(compile(ast.Module(tree.body[: len(tree.body) - len(shown)], []), filename, "exec"), names)
+        exec(compile(ast.Interactive(list(shown)), filename, "single"), names)  # prints what an expression gives
 
 
 def _plain(source: str, filename: str) -> str:
@@ -65,13 +67,6 @@ def _plain(source: str, filename: str) -> str:
 
 def _skipped(filename: str, line: str) -> None:
     print(f"chainrule: {filename}: left out, since only IPython understands it: {line}", file=sys.stderr)
-
-
-def _split(tree: ast.Module) -> tuple[ast.Module, ast.Expression | None]:
-    """The statements of a cell, and its last expression."""
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        return ast.Module(tree.body[:-1], []), ast.Expression(tree.body[-1].value)
-    return tree, None
 
 
 def _display(*values: Any) -> None:

@@ -123,10 +123,10 @@ def _restored(state: Tensor) -> Generator:
     return Generator().set_state(state)
 
 
-def _seeded_key(seed: int) -> np.ndarray:
-    stream = np.random.MT19937()
-    stream._legacy_seeding(seed % 2**32)  # type: ignore[attr-defined]
-    return stream.state["state"]["key"]  # type: ignore[no-any-return, index, call-overload]
+def _seeded_key(seed: int) -> Any:
+    stream: Any = np.random.MT19937()
+    stream._legacy_seeding(seed % 2**32)
+    return stream.state["state"]["key"]
 
 
 default_generator: Final = Generator()

@@ -118,12 +118,13 @@ def permutation(source: Generator, n: int) -> np.ndarray:
 
 def bernoulli(source: Generator, n: int, p: float) -> np.ndarray:
     """``n`` times whether an event of probability ``p`` happened."""
-    return unit(source, n) < p
+    return np.less(unit(source, n), p)
 
 
 def bernoulli_each(source: Generator, p: np.ndarray) -> np.ndarray:
     """Whether each event of the flat probabilities ``p`` happened."""
-    return unit(source, p.size) < p if p.dtype == np.float64 else unit_float(source, p.size) < p.astype(np.float32)
+    wide = p.dtype == np.float64
+    return np.less((unit if wide else unit_float)(source, p.size), p if wide else p.astype(np.float32))
 
 
 def exponential(source: Generator, n: int, rate: float = 1.0) -> np.ndarray:

@@ -17,7 +17,7 @@ class Buffer(Tensor):
     torch_name: ClassVar[str] = "torch.nn.parameter.Buffer"
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
-        made = Tensor.__new__(cls) if data is None else Tensor.__new__(cls, data)
+        made = Tensor.__new__(cls) if data is None else Tensor.__new__(cls, data)  # type: ignore[call-arg]
         made.persistent = persistent
         return made
 

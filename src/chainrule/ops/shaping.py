@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.box import derived, function
-from chainrule.core.primitive import linear
+from chainrule.core.primitive import general, linear
 from chainrule.core.sweep import unbroadcast
 from chainrule.ops.indexing import HOLE, getitem, place, place_items
 from chainrule.ops.reduction import axes_of
@@ -131,8 +131,9 @@ def _split_pullback(g: Any, x: Any, sizes: Any, axis: int) -> Any:
 
 linear(unbind, lambda g, x, *, axis=0: np.stack(_present(g, x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]), axis),
        outputs=-1)  # fmt: skip
-linear(together, lambda g, i: g[i], outputs=-1, promoted=0, moves="view",
-       torch="", node="BackwardHookFunctionBackward")  # fmt: skip
+general(together, lambda g, i: g[i], outputs=-1, promoted=0, moves="view",
+        jvp=lambda t, *xs: tuple(np.zeros_like(x) if s is None else s for s, x in zip(t, xs, strict=True)),
+        torch="", node="BackwardHookFunctionBackward")  # fmt: skip
 linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1,
        node=lambda sizes: "SplitBackward0" if _even(sizes) else "SplitWithSizesBackward0")  # fmt: skip
 

@@ -133,8 +133,8 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> np.ndarray:
         """The gradients of all parameters in a row; zeros where there is none."""
-        parts = [np.zeros_like(p.array) if p._grad is None else np.ascontiguousarray(p._grad.array) for p in self._parameters()]
-        return np.concatenate([real(part)[0].reshape(-1) for part in parts])
+        found = (np.zeros_like(p.array) if p._grad is None else p._grad.array for p in self._parameters())
+        return np.concatenate([real(np.ascontiguousarray(g))[0].reshape(-1) for g in found])
 
     def _add(self, t: float, d: np.ndarray) -> None:
         """Move all parameters by ``t d``."""

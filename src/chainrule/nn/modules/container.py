@@ -134,7 +134,7 @@ class Sequential(Row):
 
     __rmul__ = __mul__
 
-    def __imul__(self, other: int) -> Self:
+    def __imul__(self, other: int) -> Self:  # type: ignore[misc]  # it grows in place
         return self.extend((self * other)[len(self) :])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from chainrule.nn import functional as F
+from chainrule.nn.functional.conv import per_axis
 from chainrule.nn.modules.module import Module
 
 
@@ -83,9 +84,9 @@ class AvgPool1d(AvgPool):
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True) -> None:  # fmt: skip
-        one = [value[0] if isinstance(value, (tuple, list)) else value for value in (kernel_size, stride, padding)]
-        super().__init__(*one, ceil_mode, count_include_pad)
-        self.kernel_size, self.stride, self.padding = (self.kernel_size,), (self.stride,), (self.padding,)
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        for name in ("kernel_size", "stride", "padding"):
+            setattr(self, name, per_axis(getattr(self, name), 1, name))
 
 
 class AvgPool2d(AvgPool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from typing import Any, Generic, TypeVar
 
 from chainrule.eager.generator import Generator, default_generator
@@ -121,7 +121,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     order = randperm(n, generator=generator).tolist()
     ends = list(accumulate(map(int, lengths), initial=0))
-    return [Subset(dataset, order[start:end]) for start, end in zip(ends, ends[1:], strict=False)]
+    return [Subset(dataset, order[start:end]) for start, end in pairwise(ends)]
 
 
 def _shared_out(n: int, shares: Sequence[float]) -> list[int]:

@@ -1,0 +1,1 @@
+"""Explicit graphs: values without data, and how they are computed."""
