@@ -261,6 +261,11 @@ def _mm(text: str, op: str, shapes: Shapes) -> Exception | None:
     return ShapeError(f"mat1 and mat2 shapes cannot be multiplied ({times(a)} and {times(b)})")
 
 
+def _addmm(text: str, op: str, shapes: Shapes) -> Exception | None:
+    bias, a, b = shapes
+    return _mm(text, op, [a, b]) if a[-1:] != b[:1] else expand_error(bias, (a[0], b[1]), None)
+
+
 def _mv(text: str, op: str, shapes: Shapes) -> Exception | None:
     (rows, columns), (n,) = shapes
     return ShapeError(f"size mismatch, got input ({rows}), mat ({rows}x{columns}), vec ({n})")
@@ -330,6 +335,7 @@ def _by_index(text: str, op: str, shapes: Shapes) -> Exception | None:
 
 
 WORDS: Final[dict[str, Callable[[str, str, Shapes], Exception | None]]] = {
-    "mm": _mm, "mv": _mv, "dot": _dot, "matmul": _matmul, "transpose": _transpose, "power": _power, "gather": _by_index,
+    "mm": _mm, "addmm": _addmm, "mv": _mv, "dot": _dot, "matmul": _matmul, "transpose": _transpose, "power": _power,
+    "gather": _by_index,
     "solve": _solve, "repeat": _repeat, "scatter": _by_index, "scatter_add": _by_index, "index_add": _by_index,
 }  # fmt: skip  # what an operation's name says about NumPy's message

@@ -62,7 +62,7 @@ def vjp(p: Primitive, i: int, g: Any, operands: Sequence[Any], out: Any, params:
         return np.zeros_like(g)
     rule = p.rule(i)
     if rule is None:
-        return replay(p, i, g, operands, params) if p.kind == COMPOSITE else None
+        return replay(p, i, g, operands, params) if p.differentiates(i) else None
     values = named(operands, out, i)
     if "g" not in rule.mentions:
         partial = rule(values, params)

@@ -98,7 +98,10 @@ class Generator(metaclass=Named):
         if not isinstance(new_state, Tensor) or new_state.dtype is not spec.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
         if new_state.numel() != STATE.itemsize:
-            raise RuntimeError("RNG state is wrong size")
+            raise RuntimeError(
+                f"Expected a CPUGeneratorImplState of size {STATE.itemsize} but found the input RNG state size to be "
+                f"{new_state.numel()}"
+            )
         state = np.frombuffer(new_state.array.tobytes(), STATE)[0]
         if not state["seeded"] or not 0 <= state["next"] <= 624:
             raise RuntimeError("Invalid mt19937 state")
@@ -114,6 +117,9 @@ class Generator(metaclass=Named):
     def clone_state(self) -> Generator:
         """Another generator, at the same place of the same stream."""
         return Generator().set_state(self.get_state())
+
+    def __repr__(self) -> str:
+        return f"<{self.torch_name} object at {id(self):#x}>"
 
     def __reduce__(self) -> tuple[Callable[[Tensor], Generator], tuple[Tensor]]:
         return _restored, (self.get_state(),)

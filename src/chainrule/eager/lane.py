@@ -43,7 +43,11 @@ def lane_of(array: Any) -> Lane:
 
 def scalar(lane: Lane, number: float) -> np.ndarray:
     """``number`` as a 0-d array of the lane, remembered (but for zeros, since -0.0 == 0.0)."""
-    array = np.asarray(number, lane.numpy)
+    try:
+        array = np.asarray(number, lane.numpy)
+    except RuntimeWarning:  # warnings are errors here, and the number overflows
+        with np.errstate(all="ignore"):
+            array = np.asarray(number, lane.numpy)
     if number != 0 and len(lane.scalars) < 1024:
         lane.scalars[number] = array
     return array

@@ -70,9 +70,8 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         low, high, size, where = 0, low, high, " (position 2)"
     elif high is None:
         low, high = 0, low
-    if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     shape = listed_shape("randint", size, where)
+    _require(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     numbers = sampling.whole(generator or default_generator, math.prod(shape), low, high)
     numbers = numbers.astype(checked_dtype("randint", dtype, spec.int64).numpy)
     return finish(numbers.reshape(shape), requires_grad, device)
@@ -100,7 +99,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     if not given:
         if size is None:
             raise TypeError('normal() missing 1 required positional arguments: "size"')
-        _require(std >= 0, f"normal expects std >= 0.0, but found std {std}")
+        _require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
         found = checked_dtype("normal", dtype, spec.default_float())
         shape = listed_shape("normal", size, " (position 3)")
         numbers = sampling.normal(generator or default_generator, math.prod(shape), found, mean, std)

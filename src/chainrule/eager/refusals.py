@@ -132,11 +132,17 @@ def _product(name: str, operands: Sequence[Any], common: DType | None) -> None:
     raise Refusal(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")
 
 
+def _product_added(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    x, y = operands[1:]
+    if isinstance(x, Tensor) and isinstance(y, Tensor) and x.dtype is not y.dtype:
+        raise Refusal(f"mat1 and mat2 must have the same dtype, but got {type_name(x.dtype)} and {type_name(y.dtype)}")
+
+
 REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] = {
     "subtract": _subtraction, "negative": _negation, "positive": _plus, "relu": _relu,
     "floor_divide": _integer_division, "remainder": _integer_division, "fmod": _integer_division,
     "power": _power, "inv": _factorisation, "det": _factorisation, "solve": _factorisation,
-    "dot": _product, "mv": _product, "mm": _product, "matmul": _product,
+    "dot": _product, "mv": _product, "mm": _product, "matmul": _product, "addmm": _product_added,
 }  # fmt: skip
 
 

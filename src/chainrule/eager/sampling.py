@@ -118,23 +118,23 @@ def permutation(source: Generator, n: int) -> np.ndarray:
 
 def bernoulli(source: Generator, n: int, p: float) -> np.ndarray:
     """``n`` times whether an event of probability ``p`` happened."""
-    return np.less(unit(source, n), p)
+    return np.less(unit(source, n), p)  # type: ignore[no-any-return]
 
 
 def bernoulli_each(source: Generator, p: np.ndarray) -> np.ndarray:
     """Whether each event of the flat probabilities ``p`` happened."""
     wide = p.dtype == np.float64
-    return np.less((unit if wide else unit_float)(source, p.size), p if wide else p.astype(np.float32))
+    return np.less((unit if wide else unit_float)(source, p.size), p if wide else p.astype(np.float32))  # type: ignore[no-any-return]
 
 
 def exponential(source: Generator, n: int, rate: float = 1.0) -> np.ndarray:
     """``n`` doubles of the density ``rate exp(-rate x)``."""
-    return np.log1p(-unit(source, n)) * (-1 / rate)
+    return np.log1p(-unit(source, n)) * (-1 / rate)  # type: ignore[no-any-return]
 
 
 def geometric(source: Generator, n: int, p: float) -> np.ndarray:
     """``n`` times how many trials of probability ``p`` it took to succeed, as doubles."""
-    return np.ceil(np.log(unit(source, n)) / math.log1p(-p))
+    return np.ceil(np.log(unit(source, n)) / math.log1p(-p))  # type: ignore[no-any-return]
 
 
 def cauchy(source: Generator, n: int, median: float, sigma: float) -> np.ndarray:

@@ -57,10 +57,21 @@ class SlotForm(TensorForm):
         return copied(node, operands[0], operands[1] if len(operands) > 1 else None, out)
 
 
+class TupleForm(TensorForm):
+    """The layout of a specialised call with three operands: the general one, pulled back by a function of its own."""
+
+    __slots__ = ("pull",)
+    pull: Any
+
+
+ARGUMENTS: Final = ("input", "other", "third")
+
+
 class Pattern(NamedTuple):
     """What the source of a specialised function depends on."""
 
     arity: int
+    arguments: str  # "input, other, third=None"
     signature: str  # ", axis=None, keepdims=False"
     params: tuple[str, ...]
     rules: tuple[tuple[tuple[str, ...], tuple[str, ...]] | None, ...]  # mentions and params of each rule
@@ -73,7 +84,7 @@ class Pattern(NamedTuple):
 
 
 def pattern_of(p: Primitive) -> Pattern:
-    """The pattern of a primitive with one or two operands and one output."""
+    """The pattern of a primitive that can be specialised."""
     signature = "".join(f", {k}" if v is ... else f", {k}={v!r}" for k, v in p.params.items())
     rules = tuple(None if (r := p.rule(i)) is None else (r.mentions, r.params) for i in range(p.arity))
     saves = tuple(frozenset(p.saves(i)) for i in range(p.arity))
@@ -81,7 +92,11 @@ def pattern_of(p: Primitive) -> Pattern:
         frozenset(n for n in (r[0] if r else ()) if n in OPERANDS and n not in saves[i]) for i, r in enumerate(rules)
     )
     elementwise = p.kind in (ELEMENTWISE, NON_DIFFERENTIABLE)
-    return Pattern(p.arity, signature, tuple(p.params), rules, saves, specs, elementwise and p.arity == 2,
+    required = p.arity - len(getattr(p.raw, "__defaults__", None) or ())
+    arguments = ", ".join(name if i < required else f"{name}=None" for i, name in enumerate(ARGUMENTS[: p.arity]))
+    if required < p.arity and ... in p.params.values():
+        signature = ", *" + signature
+    return Pattern(p.arity, arguments, signature, tuple(p.params), rules, saves, specs, elementwise and p.arity == 2,
                    "native" if p.moves else "plain", p.moves == "view", p.kind == NON_DIFFERENTIABLE)  # fmt: skip
 
 
@@ -91,7 +106,7 @@ def specialise(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable
         return generic(p, general)
     pattern = pattern_of(p)
     make = factory(pattern)
-    forms = [SlotForm(p, scalars) for scalars in ((), (0,), (1,))]
+    forms: list[Any] = [SlotForm(p, scalars) if p.arity < 3 else TupleForm(p) for scalars in ((), (0,), (1,))]
     fun, pull = make(p, general, *forms, p.raw, *((rule.fun if (rule := p.rule(i)) else None) for i in range(p.arity)))
     for form in forms:
         form.pull = pull
@@ -103,10 +118,11 @@ def specialise(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable
 
 
 def can_specialise(p: Primitive) -> bool:
-    """Whether ``p`` fits the layout of a slot node: one or two operands, one output, rules that are given."""
+    """Whether ``p`` has a function of its own: up to three operands, one output, rules that are given."""
     compares = p.kind == NON_DIFFERENTIABLE and isinstance(p.fun, np.ufunc) and p.fun.types[0].endswith("?")
     ruled = bool(p.rules) and p.rules[0] is not None
-    return p.arity in (1, 2) and p.outputs == 1 and not p.retypes and (ruled or compares)
+    few = p.arity in (1, 2) or (p.arity == 3 and not p.moves)
+    return few and p.outputs == 1 and not p.retypes and (ruled or compares)
 
 
 def generic(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:
@@ -137,10 +153,10 @@ def factory(pattern: Pattern) -> Callable[..., Any]:
 def source_of(pattern: Pattern) -> str:
     """The maker's text. Read one with ``print(source_of(pattern_of(TABLE[np.multiply])))``."""
     operands = list(OPERANDS[: pattern.arity])
-    arguments = ", ".join(("input", "other")[: pattern.arity])
+    arguments = ", ".join(ARGUMENTS[: pattern.arity])
     keep = "{" + ", ".join(f"{n!r}: {n}" for n in pattern.params) + "}"
-    fallback = f"return general(p, ({arguments},), {keep})"
-    take = _take_two(pattern, fallback) if pattern.arity == 2 else _take_one(pattern, fallback)
+    fallback = f"return general(primitive, ({arguments},), {keep})"
+    take = (_take_one, _take_two, _take_three)[pattern.arity - 1](pattern, fallback)
     call = "".join(f", {n}={n}" for n in pattern.params)
     tail = _no_node() if pattern.compares else _make_node(pattern, operands)
     fun = f"""
@@ -151,7 +167,7 @@ def source_of(pattern: Pattern) -> str:
     try:
         r = raw({", ".join(operands)}{call})
     except recoverable as fault:
-        r = recover(fault, p, ({", ".join(operands)},), {keep})
+        r = recover(fault, primitive, ({", ".join(operands)},), {keep})
     if type(r) is not ndarray:
         r = asarray(r)
     t = new(Tensor)
@@ -164,8 +180,8 @@ def source_of(pattern: Pattern) -> str:
 {tail}"""
     rules = ", ".join(f"rule_{n}" for n in operands)
     return (
-        f"def make(p, general, form, form_x, form_y, raw, {rules}):\n"
-        f"  def fun({arguments}{pattern.signature}):{fun}\n"
+        f"def make(primitive, general, form, form_x, form_y, raw, {rules}):\n"
+        f"  def fun({pattern.arguments}{pattern.signature}):{fun}\n"
         f"  def pull(n, g):\n{_pull(pattern, operands)}\n"
         "  return fun, pull\n"
     )
@@ -231,23 +247,47 @@ def _take_two(pattern: Pattern, fallback: str) -> str:
         {fallback}"""
 
 
+def _take_three(pattern: Pattern, fallback: str) -> str:
+    """Three operands: tensors of one lane where there is a derivative; anything that needs none, or None, elsewhere."""
+    lines = ["    lane = getattr(input, 'lane', None)", f"    if lane is None or not lane.plain:\n        {fallback}"]
+    for name, argument, rule in zip(OPERANDS, ARGUMENTS, pattern.rules, strict=False):
+        lines.append(_take_active(name, argument, fallback) if rule else _take_passive(name, argument, fallback))
+    return "\n".join(lines)
+
+
+def _take_active(name: str, argument: str, fallback: str) -> str:
+    return f"""\
+    if (type({argument}) is not Tensor and type({argument}) is not Parameter) or {argument}.lane is not lane:
+        {fallback}
+    {name} = {argument}.array
+    e{name} = {argument}.node
+    if e{name} is None and {argument}.leaf:
+        e{name} = {argument}"""
+
+
+def _take_passive(name: str, argument: str, fallback: str) -> str:
+    return f"""\
+    e{name} = None
+    if {argument} is None:
+        {name} = None
+    elif type({argument}) is Tensor and {argument}.node is None and not {argument}.leaf:
+        {name} = {argument}.array
+    else:
+        {fallback}"""
+
+
 def _no_node() -> str:
     return "    t.node = None\n    return t"
 
 
 def _make_node(pattern: Pattern, operands: list[str]) -> str:
-    two = pattern.arity == 2
-    nothing = "ex is None and ey is None" if two else "ex is None"
+    nothing = " and ".join(f"e{name} is None" for name in operands)
     lines = [
         f"    if mode is not None or ({nothing}):",
         "        t.node = None",
         "        return t",
         "    n = new(Node)",
-        f"    n.form = {'chosen' if two else 'form'}",
-        "    n.edge_x = ex",
-        f"    n.edge_y = {'ey' if two else 'None'}",
-        *(f"    n.{name} = {_saved(pattern, name, operands)}" for name in ("x", "y", "out")),
-        f"    n.params = {'(' + ', '.join(pattern.params) + ',)' if pattern.params else 'None'}",
+        *(_fill_tuples(pattern, operands) if pattern.arity == 3 else _fill_slots(pattern, operands)),
         "    shape = r.shape  # the tuple of the operand's node where they are equal: one object less per call",
         "    n.shape = ex.shape if type(ex) is Node and ex.shape == shape else shape",
         "    n.dtype = lane.dtype",
@@ -259,6 +299,28 @@ def _make_node(pattern: Pattern, operands: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _fill_slots(pattern: Pattern, operands: list[str]) -> list[str]:
+    two = pattern.arity == 2
+    return [
+        f"    n.form = {'chosen' if two else 'form'}",
+        "    n.edge_x = ex",
+        f"    n.edge_y = {'ey' if two else 'None'}",
+        *(f"    n.{name} = {_saved(pattern, name, operands)}" for name in ("x", "y", "out")),
+        f"    n.params = {'(' + ', '.join(pattern.params) + ',)' if pattern.params else 'None'}",
+    ]
+
+
+def _fill_tuples(pattern: Pattern, operands: list[str]) -> list[str]:
+    return [
+        "    n.form = form",
+        f"    n.edge_x = ({', '.join(f'e{name}' for name in operands)})",
+        f"    n.x = ({', '.join(_saved(pattern, name, operands) for name in operands)})",
+        f"    n.out = {_saved(pattern, 'out', operands)}",
+        "    n.edge_y = n.y = None",
+        f"    n.params = {{{', '.join(f'{n!r}: {n}' for n in pattern.params)}}}",
+    ]
+
+
 def _saved(pattern: Pattern, name: str, operands: list[str]) -> str:
     """The expression for slot ``name``: the value only if an operand that needs a gradient asks for it."""
     by = [operand for operand, saves in zip(operands, pattern.saves, strict=True) if name in saves]
@@ -267,12 +329,14 @@ def _saved(pattern: Pattern, name: str, operands: list[str]) -> str:
     value = "r" if name == "out" else name
     if len(by) == len(operands):
         return value
-    return f"{value} if e{by[0]} is not None else None"
+    return f"{value} if {' or '.join(f'e{operand} is not None' for operand in by)} else None"
 
 
 def _pull(pattern: Pattern, operands: list[str]) -> str:
     if pattern.compares:
         return "    return ()"
+    if pattern.arity == 3:
+        return _pull_three(pattern, operands)
     parts = [_contribution(pattern, i, name) for i, name in enumerate(operands)]
     if len(parts) == 1:
         return f"    return ((n.edge_x, {parts[0]}),)"
@@ -287,18 +351,30 @@ def _pull(pattern: Pattern, operands: list[str]) -> str:
     )
 
 
+def _pull_three(pattern: Pattern, operands: list[str]) -> str:
+    lines = ["    ex, ey, ez = n.edge_x", "    x, y, z = n.x", "    found = []"]
+    for i, name in enumerate(operands):
+        part = _contribution(pattern, i, name)
+        if part is not None:
+            lines += [f"    if e{name} is not None:", f"        found.append((e{name}, {part}))"]
+    return "\n".join([*lines, "    return found"])
+
+
 def _contribution(pattern: Pattern, i: int, operand: str) -> str | None:
     rule = pattern.rules[i]
     if rule is None:
         return None
     mentions, params = rule
+    slots = pattern.arity < 3
+    edge = "n.edge_" if slots else "e"
     values = [
         "g" if n == "g"
-        else f"(n.edge_{n} if type(n.edge_{n}) is Node else spec(n.edge_{n}))" if n in pattern.specs[i]
+        else f"({edge}{n} if type({edge}{n}) is Node else spec({edge}{n}))" if n in pattern.specs[i]
+        else n if n in OPERANDS and not slots
         else f"n.{n}"
         for n in mentions
     ]  # fmt: skip
-    values += [f"{n}=n.params[{pattern.params.index(n)}]" for n in params]
+    values += [f"{n}=n.params[{pattern.params.index(n) if slots else repr(n)}]" for n in params]
     call = f"rule_{operand}({', '.join(values)})"
     return call if "g" in mentions else f"g * {call}"
 

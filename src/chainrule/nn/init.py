@@ -80,19 +80,35 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
                   generator: Generator | None = None) -> Tensor:  # fmt: skip
-    """Normal numbers that lie in [a, b], by the inverse of their distribution; returns the tensor."""
+    """Normal numbers that lie in [a, b]; returns the tensor."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
                       "incorrect.", stacklevel=2)  # fmt: skip
     low, high = ((1 + math.erf((end - mean) / std / math.sqrt(2))) / 2 for end in (a, b))
+    draw = _normal_inside if high - low > 0.3 else _uniform_accepted
+    return _unrecorded(tensor, lambda t: draw(t, mean, std, a, b, generator))
 
-    def write(t: Tensor) -> None:
-        t.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        t.copy_(t.erfinv())
-        t.mul_(std * math.sqrt(2)).add_(mean)
-        t.clamp_(min=a, max=b)
 
-    return _unrecorded(tensor, write)
+def _normal_inside(t: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> None:
+    """Normal numbers, those outside [a, b] drawn anew until none is."""
+    t.normal_(mean, std, generator=generator)
+    x = t.array
+    least, largest = x.dtype.type(a), x.dtype.type(b)
+    while (outside := (x < least) | (x > largest)).any():
+        fresh = random.normal_(wrap(np.empty_like(x)), mean, std, generator=generator).array
+        x[outside] = fresh[outside]
+
+
+def _uniform_accepted(t: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> None:
+    """Uniform numbers in [a, b], each accepted with a probability in proportion to the density."""
+    highest = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    x = t.array
+    pending = np.ones(x.shape, bool)
+    while pending.any():
+        fresh = random.uniform_(wrap(np.empty_like(x)), a, b, generator=generator).array
+        x[pending] = fresh[pending]
+        chance = np.log(random.uniform_(wrap(np.empty_like(x)), generator=generator).array)
+        pending &= chance > ((fresh - mean) / std) ** 2 * -0.5 - highest
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

@@ -141,7 +141,7 @@ def _outside(g: Any, x: Any, lambd: float) -> Any:
     return np.where((x >= -lambd) & (x <= lambd), 0.0, g)
 
 
-elementwise(relu, lambda out: np.sign(out), integers="keep", kinks="0 at 0")
+elementwise(relu, lambda g, out: np.where(out > 0, g, 0.0), integers="keep", kinks="0 at 0")
 elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: np.where(x > 0, g, negative_slope * g),
             kinks="negative_slope at 0")  # fmt: skip
 elementwise(prelu, lambda g, x, y: np.where(x > 0, g, y * g), lambda g, x: np.where(x > 0, 0.0, x * g),

@@ -49,7 +49,7 @@ def addmm(x: Any, y: Any, z: Any) -> Any:
     return x + np.dot(y, z)
 
 
-general(addmm, lambda g, x: g, lambda g, z: np.dot(g, mT(z)), lambda g, y: np.dot(mT(y), g), holomorphic=True)
+general(addmm, lambda g: g, lambda g, z: np.dot(g, mT(z)), lambda g, y: np.dot(mT(y), g), holomorphic=True)
 
 
 def _as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:

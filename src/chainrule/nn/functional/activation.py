@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.eager import inplace as writing
 from chainrule.eager import modes, random, sampling
+from chainrule.eager.dtypes import finfo
 from chainrule.eager.functions import reductions
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.generator import default_generator
@@ -16,7 +17,7 @@ from chainrule.eager.namespace import PUBLIC
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.errors import Refusal, not_a_tensor
+from chainrule.errors import Refusal, not_a_tensor, type_name
 
 
 def _stored(input: Any, result: Any, inplace: bool) -> Any:
@@ -120,7 +121,8 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """x moved towards 0 by ``lambd``, and 0 where it would pass it."""
     if lambd < 0:
-        raise Refusal(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+        largest, name = finfo(input.dtype).max, type_name(input.dtype)
+        raise Refusal(f"lambda must be in range [0, {largest:g}] for input dtype {name}, but found {lambd:g}")
     return PUBLIC.softshrink(input, lambd)
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.core.box import dispatch
-from chainrule.core.primitive import TABLE
+from chainrule.eager.specialise import F
 from chainrule.errors import Refusal, ShapeError, shape_text
 from chainrule.nn.functional.layers import pad
-from chainrule.ops import convolution
 from chainrule.ops.windows import reach
 
 
@@ -57,10 +55,8 @@ def convolve(d: int, input: Any, weight: Any, bias: Any, stride: Any, padding: A
     _check(input, weight, bias, d, groups, around, spread)
 
     def call(x: Any) -> Any:
-        operands = (x, weight) if bias is None else (x, weight, bias)
-        params = {"size": x.array.shape[2:], "kernel": kernel, "stride": steps, "padding": around, "dilation": spread,
-                  "groups": groups}  # fmt: skip
-        return dispatch(TABLE[convolution.convolution], operands, params)
+        return F.convolution(x, weight, bias, size=x.array.shape[2:], kernel=kernel, stride=steps, padding=around,
+                             dilation=spread, groups=groups)  # fmt: skip
 
     return with_batch(input, d, call)
 

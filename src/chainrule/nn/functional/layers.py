@@ -224,17 +224,27 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         input = input[tuple(slice(max(-before, 0), n - max(-after, 0)) for (before, after), n in ends)]
         width = tuple((max(before, 0), max(after, 0)) for before, after in width)
     if mode != "constant":
-        return _padded_from_within(input, width, mode)
+        return _padded_from_within(input, pad, width, mode)
     return dispatch(TABLE[shaping.pad], (input,), {"width": width, "value": value or 0})
 
 
 PLACES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
-def _padded_from_within(input: Any, width: tuple[tuple[int, int], ...], mode: str) -> Any:
+UNSUPPORTED_PADDING: Final = """\
+Padding size {} is not supported for {}D input tensor.
+Supported combinations for non-constant padding:
+  - 2D or 3D input: padding size = 2 (pads last dimension)
+  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)
+  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"""
+
+
+def _padded_from_within(input: Any, pads: Sequence[int], width: tuple[tuple[int, int], ...], mode: str) -> Any:
     """``input`` continued by its own elements along each axis."""
     if mode not in PLACES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if input.ndim not in (len(pads) // 2 + 1, len(pads) // 2 + 2):
+        raise NotImplementedError(UNSUPPORTED_PADDING.format(len(pads), input.ndim))
     for axis, (before, after) in enumerate(width):
         if before or after:
             n = input.array.shape[axis]

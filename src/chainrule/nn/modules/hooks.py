@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.core.rules import next_seq
 from chainrule.eager import modes
 from chainrule.eager.engine import PortHooks, RemovableHandle
+from chainrule.eager.notice import notice
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.ops.shaping import together
 
@@ -118,6 +119,13 @@ def _both(found: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tu
     return found
 
 
+NO_INPUTS: Final = (
+    "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
+    "gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.register_full_"
+    "backward_hook for more details."
+)
+
+
 class BackwardWatch:
     """One forward pass whose backward pass is watched: by a node around the inputs and one around the outputs."""
 
@@ -167,7 +175,8 @@ class BackwardWatch:
             found = hook(self.module, self.grad_outputs)
             if found is not None:
                 self.grad_outputs = found if isinstance(found, tuple) else (found,)
-        if not self.watching:
+        if not self.watching and self.after:
+            notice(NO_INPUTS)
             self._report((None,) * self.count)
         return [self.grad_outputs[k] for k in places]
 

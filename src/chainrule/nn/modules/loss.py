@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.eager.tensor import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn.functional.loss import checked_reduction
+from chainrule.nn.modules.distance import PairwiseDistance
 from chainrule.nn.modules.module import Module
 
 
@@ -240,7 +241,7 @@ class TripletMarginWithDistanceLoss(Loss):
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
             )
-        self.distance_function, self.margin, self.swap = distance_function or F.pairwise_distance, margin, swap
+        self.distance_function, self.margin, self.swap = distance_function or PairwiseDistance(), margin, swap
 
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
         return F.triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=self.distance_function,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from chainrule.core import spec
 from chainrule.core.spec import DType
@@ -16,6 +16,9 @@ from chainrule.errors import nearest
 from chainrule.nn.modules.hooks import HOOKS, MARKS, Hooked
 from chainrule.nn.modules.state import Stateful
 from chainrule.nn.parameter import Buffer
+
+
+TABLES: Final = ("_parameters", "_buffers", "_modules")  # where the parts of a module are, by name
 
 
 class Module(Hooked, Stateful):
@@ -58,7 +61,7 @@ class Module(Hooked, Stateful):
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in TABLES:
             if table in own and name in own[table]:
                 return own[table][name]
         near = [] if name.startswith("__") else nearest(name, Module.__dir__(self))
@@ -95,7 +98,7 @@ class Module(Hooked, Stateful):
             object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        for table in ("_parameters", "_buffers", "_modules"):
+        for table in TABLES:
             if name in self.__dict__[table]:
                 del self.__dict__[table][name]
                 self._non_persistent_buffers_set.discard(name)
@@ -103,7 +106,8 @@ class Module(Hooked, Stateful):
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._buffers, *self._modules}
+        own = self.__dict__
+        names = {*dir(type(self)), *own, *(name for table in TABLES for name in own.get(table, ()))}
         return sorted(name for name in names if not name[:1].isdigit())
 
     def _before_init(self, what: str) -> None:

@@ -35,12 +35,6 @@ class Complaints(list[str]):
         self.copies: list[Callable[[], None]] = []
 
 
-class StateDict(OrderedDict[str, Any]):
-    """A state dict; ``_metadata`` holds the versions of the modules it came from."""
-
-    _metadata: OrderedDict[str, dict[str, Any]]
-
-
 class Stateful:
     """What a module does with its state."""
 
@@ -74,7 +68,7 @@ class Stateful:
             prefix = value if name == "prefix" else prefix
             keep_vars = value if name == "keep_vars" else keep_vars
         if destination is None:
-            destination = StateDict()
+            destination = OrderedDict()
             destination._metadata = OrderedDict()
         metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
@@ -146,7 +140,7 @@ class Stateful:
         state = OrderedDict(state_dict)
         metadata = getattr(state_dict, "_metadata", {})
         visited: list[tuple[Stateful, str]] = []
-        self._load("", state, metadata, strict, assign, missing, unexpected, complaints, visited)
+        self._load("", state, metadata, assign, missing, unexpected, complaints, visited)
         if strict:
             for kind, names in (("Unexpected", unexpected), ("Missing", missing)):
                 if names:
@@ -165,16 +159,16 @@ class Stateful:
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{text}")
         return found
 
-    def _load(self, prefix: str, state: dict[str, Any], metadata: Mapping[str, Any], strict: bool, assign: bool,
+    def _load(self, prefix: str, state: dict[str, Any], metadata: Mapping[str, Any], assign: bool,
               missing: list[str], unexpected: list[str], complaints: Complaints, visited: Any) -> None:  # fmt: skip
         visited.append((self, prefix))
         local = dict(metadata.get(prefix[:-1], {}))
         if assign:
             local["assign_to_params_buffers"] = True
-        self._load_from_state_dict(state, prefix, local, strict, missing, unexpected, complaints)
+        self._load_from_state_dict(state, prefix, local, True, missing, unexpected, complaints)
         for name, module in self._modules.items():
             if module is not None:
-                module._load(f"{prefix}{name}.", state, metadata, strict, assign, missing, unexpected, complaints, visited)
+                module._load(f"{prefix}{name}.", state, metadata, assign, missing, unexpected, complaints, visited)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], strict: bool,
                               missing_keys: list[str], unexpected_keys: list[str], error_msgs: list[str]) -> None:  # fmt: skip
