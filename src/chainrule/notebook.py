@@ -42,7 +42,8 @@ def run(path: Path) -> None:
         source = _plain(cell.source, filename)
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
         tree = ast.parse(source, filename)
-        shown = tree.body[-1:] if tree.body and isinstance(tree.body[-1], ast.Expr) else []
+        quiet = cell.source.rstrip().endswith(";")  # IPython's way to say that nothing is to be shown
+        shown = tree.body[-1:] if tree.body and isinstance(tree.body[-1], ast.Expr) and not quiet else []
         exec(compile(ast.Module(tree.body[: len(tree.body) - len(shown)], []), filename, "exec"), names)
         exec(compile(ast.Interactive(list(shown)), filename, "single"), names)  # prints what an expression gives
 

@@ -83,12 +83,12 @@ def test_other_distributions(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "torch.manual_seed(3); torch.randn(5); s = torch.get_rng_state(); a = torch.randn(3); torch.set_rng_state(s)\n"
-        "(a == torch.randn(3)).all(), s.dtype, s.shape",
+        ("torch.manual_seed(3); torch.randn(5); s = torch.get_rng_state(); a = torch.randn(3); torch.set_rng_state(s)\n"
+         "(a == torch.randn(3)).all(), s.dtype, s.shape"),
         "torch.manual_seed(3); torch.rand(700); torch.randn(1)\ntorch.get_rng_state().tolist()",
         "torch.Generator().manual_seed(5).get_state().tolist()",
-        "g = torch.Generator(); g.manual_seed(1); torch.randn(3, generator=g)\n"
-        "h = torch.Generator(); h.set_state(g.get_state())\ntorch.randn(5, generator=g), torch.randn(5, generator=h)",
+        ("g = torch.Generator(); g.manual_seed(1); torch.randn(3, generator=g)\n"
+         "h = torch.Generator(); h.set_state(g.get_state())\ntorch.randn(5, generator=g), torch.randn(5, generator=h)"),
         "torch.manual_seed(0)\nwith torch.random.fork_rng():\n    a = torch.rand(2)\na, torch.rand(2)",
         "torch.manual_seed(1.5), torch.initial_seed(), torch.Generator().initial_seed()",
         "torch.manual_seed(-1)\ntorch.initial_seed()",

@@ -75,7 +75,7 @@ F.embedding(numbers, table); F.embedding(numbers, table, padding_idx=4); F.embed
 F.pad(c2, (1, 2)); F.pad(c2, (1, 0, 2, 1), value=3.0); F.pad(c2, (1, 2, 2, 1), mode='reflect'); F.pad(c2, (1, 2, 0, 3), mode='replicate'); F.pad(c1, (2, 1), mode='circular')
 F.pad(c2, (-1, 0)); F.dropout(x, 0.4); F.dropout(x, 0.5, training=False); F.dropout(x, 1.0); F.dropout1d(c1, 0.5); F.dropout2d(c2, 0.5); F.dropout3d(c3, 0.5)
 F.alpha_dropout(x, 0.3, True); F.rrelu(x, training=True); F.gumbel_softmax(x); F.gumbel_softmax(x, tau=0.5, hard=True); F.one_hot(t3); F.one_hot(numbers, 7)
-"""  # noqa: E501
+"""
 TEXTS = [text.strip() for line in ROWS.strip().splitlines() for text in line.split(";")]
 # torch takes a pooling or a padding apart into steps of its own, and an embedding's table is no operand of ours.
 OTHER_NODES = ("pool1d", "pool2d(one", "reflect", "replicate", "circular", "bilinear", "linear(W", "linear(v",

@@ -36,8 +36,23 @@ BCELoss() | p5,4 p5,4 ; BCEWithLogitsLoss(pos_weight=torch.arange(1.0, 5.0)) | 5
 PoissonNLLLoss() | 5,4 p5,4 ; GaussianNLLLoss(full=True) | 5,4 5,4 p5,4 ; HingeEmbeddingLoss(margin=0.5) | 5,4 s5,4 ; MarginRankingLoss(margin=0.1) | 5,4 5,4 s5,4
 SoftMarginLoss() | 5,4 s5,4 ; MultiMarginLoss(p=2, weight=torch.arange(1.0, 5.0)) | 5,4 t5 ; MultiLabelMarginLoss() | 5,4 m5,4 ; MultiLabelSoftMarginLoss() | 5,4 p5,4
 CosineEmbeddingLoss(margin=0.1) | 5,4 5,4 s5 ; TripletMarginLoss(swap=True) | 5,4 5,4 5,4 ; TripletMarginWithDistanceLoss(margin=0.5) | 5,4 5,4 5,4
-"""  # noqa: E501
+"""
 ROWS = [row.split("|") for line in LAYERS.strip().splitlines() for row in line.split(";")]
+
+
+def drawn(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    match kind:
+        case "i" | "t":  # numbers of rows, of classes
+            return rng.integers(0, 6 if kind == "i" else 4, shape)
+        case "m":  # several classes, up to the first -1
+            return np.tile([2, 0, -1, 1], (5, 1))
+        case "p":
+            return rng.uniform(0.1, 0.9, shape).astype(np.float32)
+        case "s":
+            return np.sign(rng.uniform(-1, 1, shape)).astype(np.float32)
+        case "d":
+            return rng.uniform(-2, 2, shape)
+    return rng.uniform(-2, 2, shape).astype(np.float32)
 
 
 def inputs(text: str, torch: Any) -> list[Any]:
@@ -47,13 +62,7 @@ def inputs(text: str, torch: Any) -> list[Any]:
     for part in text.split():
         kind = part[0] if part[0].isalpha() else ""
         shape = tuple(map(int, part.removeprefix(kind).split(",")))
-        values = {
-            "": lambda: rng.uniform(-2, 2, shape).astype(np.float32), "d": lambda: rng.uniform(-2, 2, shape),
-            "i": lambda: rng.integers(0, 6, shape), "t": lambda: rng.integers(0, 4, shape),
-            "p": lambda: rng.uniform(0.1, 0.9, shape).astype(np.float32),
-            "s": lambda: np.sign(rng.uniform(-1, 1, shape)).astype(np.float32),
-            "m": lambda: np.tile([2, 0, -1, 1], (5, 1)),
-        }[kind]()  # fmt: skip
+        values = drawn(kind, shape, rng)
         out.append(torch.tensor(values, requires_grad=values.dtype.kind == "f" and kind != "s"))
     return out
 

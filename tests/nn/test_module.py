@@ -76,7 +76,7 @@ PROGRAMS = [
     "(net(x) * 100).sum().backward(); nn.utils.clip_grad_value_(net.parameters(), 0.25); print(net.a.weight.grad, net.b.weight.grad)",
     "v = nn.utils.parameters_to_vector(net.parameters()); print(v.shape, v.requires_grad); nn.utils.vector_to_parameters(torch.arange(13.0)[:v.numel()] if v.numel() <= 13 else v.detach() * 0, net.parameters()); print(net.a.weight)",
     "with torch.no_grad():\n    print(net(x).requires_grad)\nclass E(nn.Module):\n    def get_extra_state(self): return {'k': 1}\n    def set_extra_state(self, s): print('got', s)\ne = E(); print(e.state_dict()); e.load_state_dict(e.state_dict())",
-]  # noqa: E501
+]
 
 REFUSED = [
     "nn.Module()(1)", "setattr(net, 'scale', torch.ones(1))", "setattr(net, 'scale', 3)", "setattr(net, 'a', 3)", "setattr(net, 'offset', 3)",
@@ -98,7 +98,7 @@ REFUSED = [
     "nn.TripletMarginLoss(margin=0)", "nn.MultiMarginLoss(p=3)", "nn.Bilinear(0, 1, 1)", "nn.init.eye_(torch.ones(3))", "nn.init.xavier_uniform_(torch.ones(3))",
     "nn.init.calculate_gain('x')", "nn.init.kaiming_uniform_(torch.ones(2, 2), mode='x')", "F.binary_cross_entropy(torch.ones(2), torch.ones(3))",
     "F.binary_cross_entropy_with_logits(torch.ones(2), torch.ones(3))", "F.binary_cross_entropy(torch.ones(2) * 2, torch.ones(2))",
-]  # noqa: E501
+]
 # The words are torch's own affair here (a kernel's, a generated list of signatures); what is raised is the same.
 OTHER_WORDS = (
     "nn.Linear(2, 3)(torch.ones(4))", "nn.BatchNorm1d(3)(torch.ones(1, 3))", "setattr(net, 'q'", "self.y",

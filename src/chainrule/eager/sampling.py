@@ -33,8 +33,11 @@ def uniform(source: Generator, n: int, dtype: DType, low: float = 0.0, high: flo
     """``n`` numbers in [low, high)."""
     if dtype.is_complex:
         return uniform(source, 2 * n, dtype.to_real(), low, high).view(dtype.numpy)
-    drawn = unit(source, n) if dtype is spec.float64 else unit_float(source, n).astype(np.float64)
-    scaled = (drawn * (high - low) + low).astype(dtype.numpy)  # in doubles: torch multiplies and adds in one step
+    if dtype is spec.float64:
+        return unit(source, n) * (high - low) + low
+    begin, width = np.float32(low), np.float32(high) - np.float32(low)
+    drawn = unit_float(source, n).astype(np.float64)  # in doubles, since torch multiplies and adds in one step
+    scaled = (drawn * float(width) + float(begin)).astype(dtype.numpy)
     if dtype.half:
         scaled[scaled == dtype.numpy.type(high)] = low  # rounding may have reached the end that is left out
     return scaled

@@ -115,7 +115,7 @@ def _everyday(x: Any, y: Any, z: Any, ignore_index: int) -> bool:
     """Whether there is one class number per row, all of them count, and none has a weight: that takes few steps."""
     classes = x.shape[-1]
     few = z is None and type(y) is np.ndarray and y.ndim == 1 and len(x.shape) == 2 and y.size > 0
-    return few and 0 <= np.minimum.reduce(y) and np.maximum.reduce(y) < classes and not 0 <= ignore_index < classes
+    return few and np.minimum.reduce(y) >= 0 and np.maximum.reduce(y) < classes and not 0 <= ignore_index < classes
 
 
 @function

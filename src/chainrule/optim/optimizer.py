@@ -189,13 +189,14 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     """A step with what was registered to be called before and after it."""
 
     @functools.wraps(step)
-    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        self: Optimizer = args[0]
         if self._pre_hooks:
             for hook in list(self._pre_hooks.values()):
                 found = hook(self, args, kwargs)
                 if found is not None:
                     args, kwargs = found
-        result = step(self, *args, **kwargs)
+        result = step(*args, **kwargs)
         self._step_count += 1
         if self._post_hooks:
             for hook in list(self._post_hooks.values()):

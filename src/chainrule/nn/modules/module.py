@@ -17,7 +17,6 @@ from chainrule.nn.modules.hooks import HOOKS, MARKS, Hooked
 from chainrule.nn.modules.state import Stateful
 from chainrule.nn.parameter import Buffer
 
-
 TABLES: Final = ("_parameters", "_buffers", "_modules")  # where the parts of a module are, by name
 
 
