@@ -19,7 +19,8 @@ FACES = ["nn", "nn.functional", "nn.init", "nn.utils", "nn.modules.linear", "nn.
 
 def python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONWARNINGS": "error"}
-    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=environment, check=False)
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 def output(program: str) -> str:
@@ -95,7 +96,8 @@ import sys, chainrule
 chainrule.install("torch"); chainrule.install("torch")
 import torch.nn, torch.utils.data
 chainrule.uninstall()
-print([m for m in sys.modules if m.split(".")[0] == "torch"], len([f for f in sys.meta_path if "chainrule" in type(f).__module__]))
+finders = [f for f in sys.meta_path if "chainrule" in type(f).__module__]
+print([m for m in sys.modules if m.split(".")[0] == "torch"], len(finders))
 sys.path.insert(0, {str(tmp_path)!r})
 import torch
 print(torch.real, chainrule.nn.Linear(1, 1))

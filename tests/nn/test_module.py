@@ -128,7 +128,7 @@ def test_a_failed_load_leaves_the_module_as_it_was() -> None:
     before = {k: v.tolist() for k, v in module.state_dict().items()}
     bad = {k: v + 1 for k, v in module.state_dict().items()}
     bad["3.bias"] = cr.ones(7)
-    with pytest.raises(RuntimeError, match="size mismatch for 3.bias"):
+    with pytest.raises(RuntimeError, match=r"size mismatch for 3\.bias"):
         module.load_state_dict(bad)
     assert {k: v.tolist() for k, v in module.state_dict().items()} == before
 

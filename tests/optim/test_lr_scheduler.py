@@ -39,8 +39,8 @@ def test_resuming(make: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["patience=2", "patience=0, factor=0.5, cooldown=2", "mode='max', patience=1, threshold=0.2", "patience=1, threshold=0.5, "
-     "threshold_mode='abs'", "mode='max', patience=0, threshold_mode='abs', min_lr=[0.01, 0.2]", "patience=0, min_lr=0.03"],
+    ["patience=2", "patience=0, factor=0.5, cooldown=2", "mode='max', patience=1, threshold=0.2",
+     "patience=1, threshold=0.5, threshold_mode='abs'", "mode='max', patience=0, threshold_mode='abs', min_lr=[0.01, 0.2]", "patience=0, min_lr=0.03"],
 )  # fmt: skip
 def test_plateau(arguments: str) -> None:
     agree(SET_UP + f"""
@@ -66,8 +66,9 @@ def test_programs(source: str) -> None:
     "source",
     ["S.ReduceLROnPlateau(q, factor=2.0)", "S.ReduceLROnPlateau(q, mode='x')", "S.ReduceLROnPlateau(q, threshold_mode='x')",
      "S.LambdaLR(q, [lambda e: 1])", "S.StepLR(3, 1)", "S.StepLR(q, 1, last_epoch=3)", "S.ReduceLROnPlateau(q, min_lr=[1])",
-     "S.ReduceLROnPlateau(3)", "q.add_param_group({'params': [nn.Parameter(torch.ones(1))]}); s = S.ReduceLROnPlateau(q, "
-     "patience=0, min_lr=[0, 0, 0]); q.param_groups.pop(); s.step(1.0); s.step(2.0)"],
+     "S.ReduceLROnPlateau(3)",
+     ("q.add_param_group({'params': [nn.Parameter(torch.ones(1))]})\ns = S.ReduceLROnPlateau(q, patience=0, min_lr=[0, 0, 0])\n"
+      "q.param_groups.pop(); s.step(1.0); s.step(2.0)")],
 )  # fmt: skip
 def test_refusals(source: str) -> None:
     raises(SET_UP + source)

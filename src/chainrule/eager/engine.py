@@ -140,7 +140,7 @@ def owned(arrays: dict[Any, Any], key: Any) -> Any:
     g = arrays.pop(key)
     if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= LOCAL:
         return g
-    return g if isinstance(g, Tensor) else np.array(g)
+    return g if isinstance(g, Tensor) else np.array(g, order="C")
 
 
 def add_to(grad: Tensor, g: Any) -> Tensor:
