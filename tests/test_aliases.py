@@ -112,7 +112,9 @@ chainrule.install()
 import torch
 def say(f):
     try: f()
-    except (ImportError, AttributeError, ValueError) as fault: print(type(fault).__mro__[-4 if isinstance(fault, AttributeError) else 0].__name__ + ":", fault)
+    except (ImportError, AttributeError, ValueError) as fault:
+        kind = AttributeError if isinstance(fault, AttributeError) else type(fault)
+        print(kind.__name__ + ":", fault)
 say(lambda: __import__("torch.distributed"))
 say(lambda: __import__("torch.optimm"))
 say(lambda: __import__("torch.eager"))

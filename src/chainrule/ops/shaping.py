@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.box import derived, function
+from chainrule.core.box import Box, derived, function
 from chainrule.core.primitive import general, linear
 from chainrule.core.sweep import unbroadcast
 from chainrule.ops.indexing import HOLE, getitem, place, place_items
@@ -258,16 +259,35 @@ def diag(x: Any, k: int = 0) -> Any:
 # NumPy functions that are other ones in disguise
 
 
+def _at_least(n: int, x: Any) -> Any:
+    """``x`` with new axes in front until it has ``n``."""
+    short = n - np.ndim(x)
+    return np.reshape(x, (1,) * short + tuple(x.shape)) if short > 0 else x
+
+
+def _each(fun: Callable[[Any], Any], arrays: tuple[Any, ...]) -> Any:
+    """``fun`` of each array, in a tuple if there are several."""
+    found = tuple(fun(x if isinstance(x, Box) else np.asarray(x)) for x in arrays)
+    return found[0] if len(found) == 1 else found
+
+
 @derived(np.atleast_1d)
-def atleast_1d(x: Any) -> Any:
-    """NumPy's atleast_1d of one array."""
-    return np.reshape(x, (1,)) if x.ndim == 0 else x
+def atleast_1d(*arys: Any) -> Any:
+    """NumPy's atleast_1d."""
+    return _each(lambda x: _at_least(1, x), arys)
 
 
 @derived(np.atleast_2d)
-def atleast_2d(x: Any) -> Any:
-    """NumPy's atleast_2d of one array."""
-    return np.reshape(x, (1,) * (2 - x.ndim) + tuple(x.shape)) if x.ndim < 2 else x
+def atleast_2d(*arys: Any) -> Any:
+    """NumPy's atleast_2d."""
+    return _each(lambda x: _at_least(2, x), arys)
+
+
+@derived(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    """NumPy's broadcast_arrays: all stretched to one shape."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(np.broadcast_to(x, shape) for x in args)
 
 
 @derived(np.vstack)
