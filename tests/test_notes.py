@@ -330,6 +330,63 @@ out.backward()
 print(a.grad)
 print(c.grad)
 """,
+    "002: a model and an optimizer": """
+torch.manual_seed(0)
+BATCH_SIZE = 16
+DIM_IN = 1000
+HIDDEN_SIZE = 100
+DIM_OUT = 10
+
+class TinyModel(torch.nn.Module):
+
+    def __init__(self):
+        super(TinyModel, self).__init__()
+
+        self.layer1 = torch.nn.Linear(1000, 100)
+        self.relu = torch.nn.ReLU()
+        self.layer2 = torch.nn.Linear(100, 10)
+
+    def forward(self, x):
+        x = self.layer1(x)
+        x = self.relu(x)
+        x = self.layer2(x)
+        return x
+
+some_input = torch.randn(BATCH_SIZE, DIM_IN, requires_grad=False)
+ideal_output = torch.randn(BATCH_SIZE, DIM_OUT, requires_grad=False)
+
+model = TinyModel()
+print(model.layer2.weight[0][0:10]) # 切片
+print(model.layer2.weight.grad)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+
+prediction = model(some_input)
+
+loss = (ideal_output - prediction).pow(2).sum()
+print(loss)
+loss.backward()
+print(model.layer2.weight[0][0:10])
+print(model.layer2.weight.grad[0][0:10])
+optimizer.step()
+print(model.layer2.weight[0][0:10])
+print(model.layer2.weight.grad[0][0:10])
+print(model.layer2.weight.grad[0][0:10])
+
+for i in range(0, 5):
+    prediction = model(some_input)
+    loss = (ideal_output - prediction).pow(2).sum()
+    loss.backward()
+
+print(model.layer2.weight.grad[0][0:10])
+
+optimizer.zero_grad(set_to_none=False) # as zero_grad() was when the note was written
+
+print(model.layer2.weight.grad[0][0:10])
+
+optimizer.zero_grad()
+
+print(model.layer2.weight.grad[0][0:10])
+""",
     "002: the flag": """
 a = torch.ones(2, 3, requires_grad=True)
 print(a)

@@ -78,8 +78,8 @@ def functions_stub() -> str:
     lines.append(reexported(imports))
     lines.append("from chainrule.core.spec import DType\n\n__version__: str")
     lines += [f"{name}: DType" for name in ("half", "float", "double", "cfloat", "cdouble", "short", "int", "long")]
-    lines.append("from chainrule import linalg as linalg, nn as nn")
-    lines.append("from chainrule.insight.draw import draw as draw\nfrom chainrule.insight.explain import explain as explain")
+    lines += [f"from chainrule import {name} as {name}" for name in chainrule._SUBMODULES]
+    lines += [f"from {module} import {name} as {name}" for name, module in chainrule._INSIGHT.items()]
     lines += ["pi: builtins.float", "inf: builtins.float", "nan: builtins.float", "e: builtins.float\n"]
     for name in public_names():
         fun = getattr(chainrule, name)

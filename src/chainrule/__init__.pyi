@@ -96,7 +96,12 @@ cdouble: DType
 short: DType
 int: DType
 long: DType
-from chainrule import linalg as linalg, nn as nn
+from chainrule import insight as insight
+from chainrule import linalg as linalg
+from chainrule import nn as nn
+from chainrule import optim as optim
+from chainrule import random as random
+from chainrule import utils as utils
 from chainrule.insight.draw import draw as draw
 from chainrule.insight.explain import explain as explain
 pi: builtins.float

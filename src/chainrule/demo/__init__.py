@@ -1,4 +1,4 @@
-"""The demo: a network of plain tensors learns to read handwritten digits, its training loop written out."""
+"""The demo: a network of two layers learns to read handwritten digits."""
 
 from chainrule.demo.command import main
 

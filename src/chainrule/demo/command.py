@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.demo import digits, pictures, training
 from chainrule.demo.digits import Digits
-from chainrule.demo.training import Epoch, Misread, Network
+from chainrule.demo.training import Epoch, Misread
 from chainrule.insight.picture import write_whole
 
 NEEDED = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
@@ -92,7 +92,7 @@ def demonstrate(options: argparse.Namespace) -> None:
     make_folder(options.out)
     say = silent if options.quiet else print
     images, shown = digits.load()
-    say(f"{len(shown):,} handwritten digits, {training.HIDDEN} hidden units, gradient descent written out by hand")
+    say(f"{len(shown):,} handwritten digits, {training.HIDDEN} hidden units, gradient descent with momentum")
     splits = [digits.split(images, shown, seed) for seed in range(options.seeds)]
     runs = list(train_all(splits, options.epochs, quiet=options.quiet))
     for told in write_pictures(options.out, images, splits[0], runs):
@@ -119,9 +119,9 @@ def train_all(splits: Sequence[Digits], epochs: int, *, quiet: bool) -> Iterator
     single = import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
     with single, progress(len(splits), epochs, quiet=quiet) as note:
         for seed, split in enumerate(splits):
-            network = Network(seed)
+            network = training.seeded(seed)
             history = []
-            for epoch in training.train(network, split, epochs):
+            for epoch in training.train(network, split, epochs, seed):
                 history.append(epoch)
                 note(seed, epoch)
             yield Run(seed, tuple(history), tuple(training.misread(network, split)), len(split.test_y))

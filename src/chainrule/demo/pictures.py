@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import chainrule as cr
 from chainrule.demo.digits import SIDE, Digits
-from chainrule.demo.training import Epoch, Misread, Network
+from chainrule.demo.training import Epoch, Misread, seeded
 from chainrule.insight.draw import draw
 from chainrule.insight.look import FONTS
 from chainrule.insight.picture import Picture
@@ -42,12 +41,10 @@ LINE_HEIGHT = 13.0  # points
 def loss_graph(digits: Digits, seed: int) -> Picture:
     """Draw how the loss of one minibatch is computed, with the gradients of an untrained network."""
     X, target = digits.train_x[:DRAWN], digits.train_y[:DRAWN]
-    w1, b1, w2, b2 = Network(seed).parameters
-    hidden = cr.relu(X @ w1 + b1)
-    logits = hidden @ w2 + b2
-    loss = cross_entropy(logits, target)
+    network = seeded(seed)
+    loss = cross_entropy(network(X), target)
     loss.backward(retain_graph=True)
-    return draw(loss)  # the names in the picture are those of the variables here
+    return draw(loss, names=dict(network.named_parameters()))  # the others are the variables here
 
 
 def learning_curve(runs: Sequence[Sequence[Epoch]]) -> bytes:

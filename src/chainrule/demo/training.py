@@ -1,8 +1,7 @@
-"""The network and how it learns: tensors, a loss, its gradient, and steps against it."""
+"""The network and how it learns: layers of nn, a loss, its gradient, and the steps of an optimizer."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,11 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.demo.digits import SIDE, Digits
 from chainrule.nn.functional import cross_entropy
+from chainrule.optim import SGD
+from chainrule.optim.lr_scheduler import LambdaLR
 
 HIDDEN = 128
 CLASSES = 10
@@ -21,29 +23,24 @@ MOMENTUM = 0.9
 DECAY = 1e-3
 
 
-class Network:
-    """Two layers: 64 pixels, 128 hidden units, 10 logits. Equal seeds make equal networks."""
+class Network(nn.Module):
+    """Two layers: 64 pixels, 128 hidden units, 10 logits."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = cr.Generator().manual_seed(seed)
-        self.w1 = self._weights(SIDE * SIDE, HIDDEN, gain=2.0)  # relu lets half of the variance through
-        self.b1 = cr.zeros(HIDDEN, requires_grad=True)
-        self.w2 = self._weights(HIDDEN, CLASSES, gain=1.0)
-        self.b2 = cr.zeros(CLASSES, requires_grad=True)
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(SIDE * SIDE, HIDDEN)
+        self.output = nn.Linear(HIDDEN, CLASSES)
 
-    def _weights(self, inputs: int, outputs: int, gain: float) -> cr.Tensor:
-        noise = cr.randn(inputs, outputs, generator=self.random)
-        return (noise * math.sqrt(gain / inputs)).requires_grad_()  # type: ignore[no-any-return]
-
-    @property
-    def parameters(self) -> tuple[cr.Tensor, ...]:
-        """What is learnt."""
-        return self.w1, self.b1, self.w2, self.b2
-
-    def logits(self, x: cr.Tensor) -> Any:
+    def forward(self, x: cr.Tensor) -> Any:
         """How much each row of pixels looks like each of the ten digits."""
-        hidden = cr.relu(x @ self.w1 + self.b1)
-        return hidden @ self.w2 + self.b2
+        return self.output(cr.relu(self.hidden(x)))
+
+
+def seeded(seed: int) -> Network:
+    """A network that is not trained yet; equal seeds make equal ones, and leave the random stream as it was."""
+    with cr.random.fork_rng():
+        cr.manual_seed(seed)
+        return Network()
 
 
 @dataclass(frozen=True)
@@ -67,31 +64,24 @@ class Misread:
     probability: float
 
 
-def train(network: Network, digits: Digits, epochs: int) -> Iterator[Epoch]:
+def train(network: Network, digits: Digits, epochs: int, seed: int) -> Iterator[Epoch]:
     """Train by gradient descent with momentum, one minibatch after the other; yields once per epoch.
 
-    The first value is from before any training.
+    The first value is from before any training; `seed` is that of the order of the digits.
     """
     yield judge(network, digits, 0)
-    velocities = [cr.zeros_like(p) for p in network.parameters]
+    shuffling = cr.Generator().manual_seed(seed)
+    optimizer = SGD(network.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
+    slower = LambdaLR(optimizer, lambda epoch: 1 - epoch / epochs)
     for epoch in range(epochs):
-        rate = RATE * (1 - epoch / epochs)
-        order = cr.randperm(len(digits.train_y), generator=network.random)
+        order = cr.randperm(len(digits.train_y), generator=shuffling)
         for batch in order.split(BATCH):
-            loss = cross_entropy(network.logits(digits.train_x[batch]), digits.train_y[batch])
+            optimizer.zero_grad()
+            loss = cross_entropy(network(digits.train_x[batch]), digits.train_y[batch])
             loss.backward()
-            step(network.parameters, velocities, rate)
+            optimizer.step()
+        slower.step()
         yield judge(network, digits, epoch + 1)
-
-
-def step(parameters: tuple[cr.Tensor, ...], velocities: list[cr.Tensor], rate: float) -> None:
-    """Move the parameters against their gradients, with momentum and weight decay, and clear the gradients."""
-    with cr.no_grad():
-        for p, v in zip(parameters, velocities, strict=True):
-            v *= MOMENTUM
-            v += p.grad + DECAY * p
-            p -= rate * v
-            p.grad = None
 
 
 def judge(network: Network, digits: Digits, epoch: int) -> Epoch:
@@ -99,7 +89,7 @@ def judge(network: Network, digits: Digits, epoch: int) -> Epoch:
     measured = []
     with cr.no_grad():
         for x, y in ((digits.train_x, digits.train_y), (digits.test_x, digits.test_y)):
-            logits = network.logits(x)
+            logits = network(x)
             right = logits.argmax(1) == y
             measured += [cross_entropy(logits, y).item(), right.double().mean().item()]
     return Epoch(epoch, *measured)
@@ -108,7 +98,7 @@ def judge(network: Network, digits: Digits, epoch: int) -> Epoch:
 def misread(network: Network, digits: Digits) -> list[Misread]:
     """Find the test digits that the network reads wrongly."""
     with cr.no_grad():
-        probabilities = cr.softmax(network.logits(digits.test_x), 1).numpy()
+        probabilities = cr.softmax(network(digits.test_x), 1).numpy()
     guesses, shown = probabilities.argmax(1), digits.test_y.numpy()
     return [
         Misread(int(digits.test_numbers[i]), int(shown[i]), int(guesses[i]), float(probabilities[i].max()))
