@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, SupportsIndex
 
 from chainrule.errors import shape_text
 
@@ -41,6 +41,19 @@ class Size(tuple[int, ...], metaclass=Named):
     def __getitem__(self, key: Any) -> Any:
         part = super().__getitem__(key)
         return Size(part) if isinstance(key, slice) else part
+
+    def __add__(self, other: Any) -> Any:
+        if not isinstance(other, tuple):
+            raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
+        return Size(super().__add__(other))
+
+    def __radd__(self, other: tuple[int, ...]) -> Any:
+        return Size(other.__add__(self))
+
+    def __mul__(self, times: SupportsIndex) -> Any:
+        return Size(super().__mul__(times))
+
+    __rmul__ = __mul__
 
 
 class Layout(metaclass=Named):
