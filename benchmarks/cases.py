@@ -78,6 +78,21 @@ def mlp(t: Any) -> Callable[[], Any]:
     return run
 
 
+def modules(t: Any) -> Callable[[], Any]:
+    t.manual_seed(0)
+    nn = t.nn
+    net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+    x, target = t.randn(16, 64), t.randint(0, 10, (16,))
+    loss_of, optimizer = nn.CrossEntropyLoss(), t.optim.Adam(net.parameters())
+
+    def run() -> None:
+        optimizer.zero_grad()
+        loss_of(net(x), target).backward()
+        optimizer.step()
+
+    return run
+
+
 def control_flow(t: Any) -> Callable[[], Any]:
     a = t.tensor([0.3, 0.1, 0.2, 0.5], requires_grad=True)
 
@@ -151,6 +166,7 @@ CASES = [
     Case("50-op chain, forward + backward", chain, 200, 0.45),
     Case("y = 2 dot(x,x), forward + backward", dot, 4_000, 0.2),
     Case("MLP step 1000-100-10, batch 16, SGD", mlp, 60, 0.55),
+    Case("nn + Adam step 64-128-128-10, batch 16", modules, 60, 0.7),
     Case("while b.norm() < 1000", control_flow, 300, 0.6),
     Case("mixed expression of 15 small ops", mixed, 500, 0.6),
     Case("200 scalar indexings", indexing, 30, 0.6),
