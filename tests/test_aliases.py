@@ -120,7 +120,6 @@ say(lambda: __import__("torch.optimm"))
 say(lambda: __import__("torch.eager"))
 say(lambda: __import__("torch.nn.quantized"))
 say(lambda: torch.relux)
-say(lambda: torch.ones(1).backwards)
 say(lambda: __import__("mxnet.gluon"))
 say(lambda: chainrule.install("jax"))
 """
@@ -130,10 +129,14 @@ ModuleNotFoundError: No module named 'torch.optimm': chainrule, which stands for
 ModuleNotFoundError: No module named 'torch.eager': chainrule, which stands for torch here, does not have it.
 ModuleNotFoundError: No module named 'torch.nn.quantized': chainrule, which stands for torch here, does not have it.
 AttributeError: module 'chainrule' has no attribute 'relux': chainrule does not have it. The nearest: relu, elu, real.
-AttributeError: 'Tensor' object has no attribute 'backwards': chainrule does not have it. The nearest: backward.
 ModuleNotFoundError: No module named 'mxnet.gluon': chainrule, which stands for mxnet here, does not have it.
 ValueError: chainrule has no face for 'jax'; it has those of torch and mxnet
 """  # noqa: E501
+
+
+def test_python_itself_names_the_nearest_method() -> None:
+    done = python("import chainrule\nchainrule.ones(1).backwards")
+    assert done.stderr.endswith("AttributeError: 'Tensor' object has no attribute 'backwards'. Did you mean: 'backward'?\n")
 
 
 def test_the_ipython_extension() -> None:

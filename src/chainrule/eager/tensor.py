@@ -19,7 +19,7 @@ from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, remember
 from chainrule.eager.layout import CPU, STRIDED, Device, Layout, Named, Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.printing import tensor_text
-from chainrule.errors import Missing, ShapeError, axis_error, c_type_name, shape_text, type_name
+from chainrule.errors import ShapeError, axis_error, c_type_name, shape_text, type_name
 
 __all__ = [
     "CPU", "INFERENCE_LANES", "LANES", "Device", "Lane", "Parameter", "Size", "Tensor", "lane_of", "leaf",
@@ -34,6 +34,7 @@ class Tensor(Box, metaclass=Named):
     a leaf that asks for its gradient. Tensors are made by `tensor`, `zeros` and their kin.
     """
 
+    # No __getattr__ here, however kind its message: with one, Python reads every slot the slow way.
     __slots__ = ("__weakref__", "_grad", "array", "base", "hooks", "lane", "leaf", "node", "version")
 
     array: Any
@@ -318,10 +319,6 @@ class Tensor(Box, metaclass=Named):
 
     def __contains__(self, value: Any) -> bool:
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
-
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there: says so, and what comes near."""
-        raise Missing(f"'{type(self).__name__}' object", name, lambda: dir(type(self)))
 
     # Its text
 
