@@ -7,7 +7,7 @@ STAMP  := .venv/stamp-$(KEY)
 ORACLE := .venv/oracle-$(KEY)
 PY     := .venv/bin/python
 
-.PHONY: help test demo lint types bench generate wheel oracle clean
+.PHONY: help test demo lint types course bench generate wheel oracle clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -25,6 +25,9 @@ lint: $(STAMP)  ## check the style (not the layout: tables are laid out by hand)
 
 types: $(STAMP)  ## check the types
 	$(PY) -m mypy $(ARGS)
+
+course: $(STAMP)  ## run the course's notebooks and store what they show
+	$(PY) tools/course.py
 
 bench: $(STAMP)  ## run the benchmarks
 	$(PY) -m benchmarks $(ARGS)

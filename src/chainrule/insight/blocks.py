@@ -185,11 +185,12 @@ def formula_lines(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 # HTML
 
+# Named twice, the class outweighs the style of a notebook, which would align every cell to the right.
 STYLE: Final = (
     "<style>.chainrule{font-size:90%;line-height:1.5}.chainrule h4{margin:1em 0 .3em}.chainrule p{margin:.3em 0}"
-    ".chainrule table{border-collapse:collapse;margin:.3em 0}.chainrule td,.chainrule th{padding:.1em .9em .1em 0;"
-    "text-align:left;white-space:nowrap}.chainrule .r{text-align:right}.chainrule table.formula td{padding:0 .15em;"
-    "text-align:center}.chainrule th{font-weight:normal;opacity:.6}</style>"
+    ".chainrule table{border-collapse:collapse;margin:.3em 0}div.chainrule.chainrule :is(td,th){padding:.1em .9em .1em 0;"
+    "text-align:left;white-space:nowrap}div.chainrule.chainrule .r{text-align:right}div.chainrule.chainrule .formula td{"
+    "padding:0 .15em;text-align:center}.chainrule th{font-weight:normal;opacity:.6}</style>"
 )
 
 

@@ -43,7 +43,7 @@ multilinear(mv, lambda g, y: np.reshape(g, (-1, 1)) * y, lambda g, x: np.matmul(
 multilinear(mm, lambda g, y: np.dot(g, mT(y)), lambda g, x: np.dot(mT(x), g), raw=np.dot)
 
 
-# A few rows times the transpose of a layer's weight: OpenBLAS takes half as long over the transposed product.
+# A few rows times the transpose of a layer's weight: OpenBLAS for AVX-512 takes half as long over the transposed product.
 FEW_ROWS = 32
 
 
