@@ -134,6 +134,15 @@ ValueError: chainrule has no face for 'jax'; it has those of torch and mxnet
 """  # noqa: E501
 
 
+@pytest.mark.parametrize("name", [face for face in FACES if face != "nn.modules.linear"])
+def test_no_module_pretends(name: str) -> None:
+    module = importlib.import_module(f"chainrule.{name}")
+    known = getattr(module, "__all__", None) or chainrule.nn.__all__
+    near = next(k for k in known if len(k) > 3)
+    with pytest.raises(AttributeError, match=f"chainrule does not have it. The nearest: .*{near}"):
+        getattr(module, near + "x")
+
+
 def test_python_itself_names_the_nearest_method() -> None:
     done = python("import chainrule\nchainrule.ones(1).backwards")
     assert done.stderr.endswith("AttributeError: 'Tensor' object has no attribute 'backwards'. Did you mean: 'backward'?\n")

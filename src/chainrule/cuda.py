@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.eager.layout import Device, require_cpu
+from chainrule.errors import missing
 
 __all__ = [
     "current_device", "device_count", "empty_cache", "get_device_name", "is_available", "is_bf16_supported",
     "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated", "memory_allocated", "set_device",
     "synchronize",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, __all__)
 
 
 def is_available() -> bool:

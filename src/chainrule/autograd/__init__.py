@@ -9,8 +9,13 @@ from chainrule.autograd import grad_mode
 from chainrule.eager import engine
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.tensor import Tensor
+from chainrule.errors import missing
 
 __all__ = ["backward", "enable_grad", "grad", "grad_mode", "inference_mode", "no_grad", "set_grad_enabled"]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, __all__)
 
 
 def backward(

@@ -15,11 +15,17 @@ import numpy as np
 from chainrule.eager import modes, random
 from chainrule.eager.generator import Generator
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import missing
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
     "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, __all__)
+
 
 GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 LINEAR = (

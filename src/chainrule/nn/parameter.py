@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chainrule.eager.tensor import Parameter, Tensor, leaf
+from chainrule.errors import missing
 
 __all__ = ["Buffer", "Parameter"]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, __all__)
 
 
 class Buffer(Tensor):
