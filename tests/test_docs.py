@@ -39,15 +39,18 @@ def programs(document: Path) -> list[Block]:
 
 
 def commands() -> list[Any]:
-    """Every `$ chainrule ...` of the documents with what is printed below it."""
+    """Every `$ chainrule ...` of the documents: the files that `$ cat ...` above it shows, and what is printed below it."""
     found = []
     for document in DOCUMENTS:
         for block in blocks(document):
-            if block.language == "console":
+            files: dict[str, str] = {}
+            if block.language == "console" and document != CHINESE:
                 for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
                     command, _, printed = part.partition("\n")
-                    if command.startswith("chainrule ") and document != CHINESE:
-                        found.append(pytest.param(command, printed, id=f"{document.name}: {command[:40]}"))
+                    if command.startswith("cat "):
+                        files[command.removeprefix("cat ")] = printed
+                    elif command.startswith("chainrule "):
+                        found.append(pytest.param(command, files, printed, id=f"{document.name}: {command[:40]}"))
     return found
 
 
@@ -90,8 +93,10 @@ DEMO = [
 ]
 
 
-@pytest.mark.parametrize(("command", "printed"), commands())
-def test_commands_print_what_is_shown(command, printed, tmp_path):
+@pytest.mark.parametrize(("command", "files", "printed"), commands())
+def test_commands_print_what_is_shown(command, files, printed, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     arguments = shlex.split(command)[1:]
     if arguments[0] == "demo":  # only the form: it trains for seconds, and test_demo runs it
         lines = printed.strip().splitlines()
