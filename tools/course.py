@@ -16,7 +16,7 @@ KEPT = {"kernelspec", "language_info"}  # of the metadata; the versions in it wo
 def executed(path: Path) -> NotebookNode:
     """The notebook as a fresh kernel leaves it; a cell that fails raises CellExecutionError."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, record_timing=False).execute()
+    NotebookClient(notebook, timeout=120, record_timing=False, coalesce_streams=True).execute()
     notebook.metadata = {k: v for k, v in notebook.metadata.items() if k in KEPT}
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
