@@ -13,7 +13,7 @@ from chainrule.eager.functions import arithmetic, history, indexing, products, r
 
 FUNCTIONS_ONLY: Final = ("einsum", "tensordot", "cat", "stack", "is_tensor", "result_type", "meshgrid", "where")
 METHODS_ONLY: Final = ("view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "contiguous", "detach_")
-HELPERS: Final = ("getitem", "setitem", "vector_norm", "H", "T", "mH", "mT")  # operators, properties, `linalg`'s
+HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "H", "T", "mH", "mT")  # of operators, properties, other faces
 
 
 def defined() -> dict[str, Callable[..., Any]]:

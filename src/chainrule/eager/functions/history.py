@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule.core.spec import DType
@@ -11,8 +12,8 @@ from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor
 
 
-def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **same: Any) -> Any:
-    """``input`` in another dtype (or that of another tensor); the device can only be the CPU."""
+def dtype_asked(args: Sequence[Any], dtype: DType | None, device: Any) -> DType | None:
+    """What the arguments of ``to`` ask for: a dtype, that of a tensor, or None. The device can only be the CPU."""
     for arg in args:
         if isinstance(arg, DType):
             dtype = arg
@@ -20,8 +21,13 @@ def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, c
             dtype = arg.dtype
         elif isinstance(arg, (str, Device)):
             device = arg
-    if device is not None:
-        require_cpu(device)
+    require_cpu(device)
+    return dtype
+
+
+def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **same: Any) -> Any:
+    """``input`` in another dtype (or that of another tensor); the device can only be the CPU."""
+    dtype = dtype_asked(args, dtype, device)
     out = input if dtype is None else input.cast(dtype)
     return clone(input) if copy and out is input else out
 

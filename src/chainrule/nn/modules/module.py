@@ -10,7 +10,8 @@ from chainrule.core import spec
 from chainrule.core.spec import DType
 from chainrule.eager import modes
 from chainrule.eager.dtypes import typename
-from chainrule.eager.layout import Device, require_cpu
+from chainrule.eager.functions.history import dtype_asked
+from chainrule.eager.layout import require_cpu
 from chainrule.eager.tensor import Parameter, Tensor
 from chainrule.errors import nearest
 from chainrule.nn.modules.hooks import HOOKS, MARKS, Hooked
@@ -323,14 +324,7 @@ class Module(Hooked, Stateful):
 
     def to(self, *args: Any, device: Any = None, dtype: DType | None = None, non_blocking: bool = False, **same: Any) -> Self:
         """Cast floating-point parameters and buffers to a dtype, here and inside; returns self."""
-        for arg in args:
-            if isinstance(arg, DType):
-                dtype = arg
-            elif isinstance(arg, Tensor):
-                dtype = arg.dtype
-            elif isinstance(arg, (str, Device)):
-                device = arg
-        require_cpu(device)
+        dtype = dtype_asked(args, dtype, device)
         if dtype is None:
             return self
         if not dtype.differentiable:
