@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from chainrule.eager.printing import get_printoptions, set_printoptions, tensor_text
 
 # A longer run against torch: CHAINRULE_PRINTING_EXAMPLES=5000 pytest tests/eager/test_printing.py
-EXAMPLES = int(os.environ.get("CHAINRULE_PRINTING_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("CHAINRULE_PRINTING_EXAMPLES", "2000"))
 
 
 @pytest.fixture(autouse=True)
