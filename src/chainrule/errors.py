@@ -70,10 +70,10 @@ def missing(module: str, name: str, known: Iterable[str]) -> Missing:
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The names most like ``name``, the most like it first."""
+    """The other names most like ``name``, the most like it first."""
     import difflib
 
-    by_lower = {k.lower(): k for k in known if not k.startswith("_")}
+    by_lower = {k.lower(): k for k in known if not k.startswith("_") and k != name}
     return [by_lower[k] for k in difflib.get_close_matches(name.lower(), by_lower, 3, 0.6)]
 
 

@@ -78,6 +78,11 @@ def by_name(name: str) -> DType:
     return _BY_NAME[name]
 
 
+def python_types() -> dict[Any, DType]:
+    """What Python's types of numbers stand for where a dtype is asked for."""
+    return {float: float64, int: int64, bool: bool_, complex: complex128}
+
+
 def of_numpy(dtype: Any) -> DType:
     """The DType of a NumPy dtype; TypeError for one that no tensor can hold.
 

@@ -199,7 +199,7 @@ def sweep(
             check(node)
         form = node.form
         contributions = form.pull(node if revive is None else revive(node), g)
-        if not retain:
+        if not retain and form.spent is not form:
             node.form = form.spent
             node.x = node.y = node.out = None
 

@@ -36,6 +36,8 @@ def checked_dtype(name: str, dtype: Any, otherwise: DType) -> DType:
     """``dtype``, or the default; TypeError if it is not one of chainrule's."""
     if dtype is None:
         return otherwise
+    if isinstance(dtype, type):
+        dtype = spec.python_types().get(dtype, dtype)
     if not isinstance(dtype, DType):
         raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
     return dtype

@@ -147,7 +147,7 @@ def cauchy(source: Generator, n: int, median: float, sigma: float) -> np.ndarray
 
 def choices(source: Generator, weights: np.ndarray, k: int, replacement: bool) -> np.ndarray:
     """``k`` column numbers for each row of ``weights``, drawn in proportion to them."""
-    if replacement:
+    if replacement and k > 1:
         sums = np.cumsum(weights, axis=1, dtype=weights.dtype)
         shares = sums / sums[:, -1:]
         return np.stack([np.searchsorted(row, unit(source, k)) for row in shares])

@@ -331,7 +331,7 @@ class Tensor(Box, metaclass=Named):
                            grad_fn=grad_fn, requires_grad=self.leaf)  # fmt: skip
 
     def __format__(self, how: str) -> str:
-        return format(self.item(), how) if self.array.ndim == 0 and not self.requires_grad else format(str(self), how)
+        return format(self.item(), how) if self.array.ndim == 0 and type(self) is Tensor else object.__format__(self, how)
 
 
 class Parameter(Tensor):

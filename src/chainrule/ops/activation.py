@@ -56,7 +56,7 @@ def elu(x: Any, *, alpha: float = 1.0, scale: float = 1.0) -> Any:
 @function
 def celu(x: Any, *, alpha: float = 1.0) -> Any:
     """x where positive, else ``alpha (exp(x / alpha) - 1)``."""
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x / alpha, 0)))
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
 
 
 def _mish_slope(x: Any) -> Any:

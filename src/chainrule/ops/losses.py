@@ -40,8 +40,12 @@ def mse_loss(x: Any, y: Any, *, reduction: str = "mean") -> Any:
     return reduced(away * away, reduction)
 
 
-composite(mse_loss, lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * (2 * (x - y)),
-          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * (2 * (y - x)))  # fmt: skip
+def _mse_x(g: Any, away: Any, reduction: str) -> Any:
+    return spread(g, np.shape(away), reduction) * (2 * away)
+
+
+composite(mse_loss, lambda g, x, y, *, reduction="mean": _mse_x(g, x - y, reduction),
+          lambda g, x, y, *, reduction="mean": _mse_x(g, y - x, reduction))  # fmt: skip
 
 
 def _weighted(losses: Any, weight: Any) -> Any:
@@ -202,9 +206,14 @@ def soft_margin_loss(x: Any, y: Any, *, reduction: str = "mean") -> Any:
     return reduced(np.logaddexp(0, -y * x), reduction)
 
 
+def _soft_margin_x(g: Any, x: Any, y: Any, reduction: str) -> Any:
+    away = -y * x
+    return spread(g, np.shape(away), reduction) * -y * sigmoid(away)
+
+
 composite(soft_margin_loss,
-          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * -y * sigmoid(-y * x),
-          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * -x * sigmoid(-y * x), torch="")  # fmt: skip
+          lambda g, x, y, *, reduction="mean": _soft_margin_x(g, x, y, reduction),
+          lambda g, x, y, *, reduction="mean": _soft_margin_x(g, y, x, reduction), torch="")  # fmt: skip
 
 
 @function

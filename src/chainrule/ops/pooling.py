@@ -117,7 +117,10 @@ def avg_pool(x: Any, *, kernel: Geometry, stride: Geometry, padding: Geometry, c
     extra = extended(x.shape[-d:], kernel, stride, padding, (1,) * d, ceil)
     shares = _shares(x.shape[-d:], kernel, stride, padding, extra, counting_padding, divisor)
     seen = view(padded(x, padding, 0, extra), kernel, stride, (1,) * d)
-    return seen.sum(axis=tuple(range(-d, 0))) * shares.astype(x.dtype)
+    total = seen.sum(axis=tuple(range(-d, 0)))
+    if x.dtype.kind in "iu":
+        return np.trunc(total / np.rint(1 / shares)).astype(x.dtype)
+    return total * shares.astype(x.dtype)
 
 
 @function

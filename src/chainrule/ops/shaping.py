@@ -52,6 +52,7 @@ def copy(x: Any) -> Any:
 
 
 linear(copy, lambda g, x: g, moves="copy", torch="clone", node="CloneBackward0")
+linear(np.ascontiguousarray, lambda g, x: g, moves="copy", torch="", node="CloneBackward0")
 
 
 @derived(np.moveaxis)

@@ -49,7 +49,7 @@ class Adam(Optimizer):
             g = decayed(g, x, decay)
         x, g, m, v = real(x, g, state["exp_avg"].array, state["exp_avg_sq"].array)
         beta1, beta2 = settings["betas"]
-        work = g - m
+        work = np.subtract(g, m, out=np.empty_like(m))  # an array even without axes
         work *= 1 - beta1
         m += work
         v *= beta2

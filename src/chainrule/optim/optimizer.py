@@ -245,7 +245,7 @@ def not_differentiable(differentiable: bool) -> None:
 
 def real(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """Complex arrays as real ones twice as long, on the same memory; real ones as they are."""
-    return tuple(a.view(a.real.dtype) if a.dtype.kind == "c" else a for a in arrays)
+    return tuple(a.reshape(a.shape or (1,)).view(a.real.dtype) if a.dtype.kind == "c" else a for a in arrays)
 
 
 def decayed(g: np.ndarray, x: np.ndarray, weight_decay: float) -> np.ndarray:

@@ -428,6 +428,7 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     np.transpose: lambda m: _each((m(2, 3, 4),), {}, {"axes": (1, 2, 0)}, {"axes": (-1, 0, 1)}),
     np.swapaxes: lambda m: _each((m(2, 3, 4),), {"axis1": 0, "axis2": 2}, {"axis1": -1, "axis2": 1}),
     shaping.t: lambda m: _many(((m(2, 3),), {}), ((m(3),), {}), ((m(),), {})), shaping.copy: lambda m: _one(m(2, 3)),
+    np.ascontiguousarray: lambda m: _one(m(2, 3)),
     np.concatenate: lambda m: _many(((m(2, 3), m(1, 3)), {"axis": 0}), ((m(2, 3), m(2, 0), m(2, 1)), {"axis": -1})),
     np.stack: lambda m: _each((m(2, 3), m(2, 3)), {"axis": 0}, {"axis": -1}, {"axis": 1}),
     shaping.together: lambda m: _one(m(2, 3), m(2)),

@@ -7,19 +7,37 @@ method of `Tensor` too, but for those that `FUNCTIONS_ONLY` and `METHODS_ONLY` n
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
 from chainrule.eager.functions import arithmetic, history, indexing, products, reductions, shapes
 
 FUNCTIONS_ONLY: Final = ("einsum", "tensordot", "cat", "stack", "is_tensor", "result_type", "meshgrid", "where")
 METHODS_ONLY: Final = ("view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "contiguous", "detach_")
-HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "H", "T", "mH", "mT")  # of operators, properties, other faces
+HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "H", "T", "mH", "mT")  # for other rooms
+
+
+OWN_NAMES: Final = ("norm", "sum", "mean")  # whose ``dim`` has no other name, or which know both themselves
+
+
+def numpy_named(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """``fun``, taking NumPy's ``axis`` and ``keepdims`` for ``dim`` and ``keepdim`` too, as torch's functions do."""
+
+    @wraps(fun)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if "axis" in kwargs:
+            kwargs["dim"] = kwargs.pop("axis")
+        if "keepdims" in kwargs:
+            kwargs["keepdim"] = kwargs.pop("keepdims")
+        return fun(*args, **kwargs)
+
+    return function
 
 
 def defined() -> dict[str, Callable[..., Any]]:
     """The functions of the modules here, by name."""
     return {
-        name: value
+        name: numpy_named(value) if "dim" in value.__code__.co_varnames and name not in OWN_NAMES else value
         for module in (arithmetic, reductions, products, shapes, indexing, history)
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and not isinstance(value, type)

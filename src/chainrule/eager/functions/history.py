@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chainrule.core import spec
 from chainrule.core.spec import DType
+from chainrule.eager.creation import checked_dtype
 from chainrule.eager.layout import Device, require_cpu
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor
 
 
-def dtype_asked(args: Sequence[Any], dtype: DType | None, device: Any) -> DType | None:
+def dtype_asked(args: Sequence[Any], dtype: Any, device: Any) -> DType | None:
     """What the arguments of ``to`` ask for: a dtype, that of a tensor, or None. The device can only be the CPU."""
     for arg in args:
-        if isinstance(arg, DType):
+        if isinstance(arg, (DType, type)):
             dtype = arg
         elif isinstance(arg, Tensor):
             dtype = arg.dtype
         elif isinstance(arg, (str, Device)):
             device = arg
+        elif arg is not None and not isinstance(arg, bool):  # a bool is non_blocking, or copy
+            raise TypeError(f"to() received an invalid combination of arguments: {arg!r} is no dtype, tensor or device")
     require_cpu(device)
-    return dtype
+    return None if dtype is None else checked_dtype("to", dtype, spec.float32)
 
 
 def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **same: Any) -> Any:
@@ -37,9 +41,9 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return F.copy(input)
 
 
-def contiguous(input: Any) -> Any:
-    """``input`` itself if its elements lie in row-major order, else a copy."""
-    return input if input.is_contiguous() else clone(input)
+def contiguous(input: Any, memory_format: Any = None) -> Any:
+    """``input`` itself if its elements lie in row-major order, else a copy in which they do."""
+    return input if input.is_contiguous() else F.ascontiguousarray(input)
 
 
 def detach(input: Any) -> Tensor:

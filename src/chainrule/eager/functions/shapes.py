@@ -309,11 +309,11 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     return F.unbind(input, axis=axis)  # type: ignore[no-any-return]
 
 
-def flip(input: Any, *dims: Any) -> Any:
+def flip(input: Any, *size: Any, dims: Any = None) -> Any:
     """The order along ``dims`` reversed."""
-    if not dims:
+    if not size and dims is None:
         raise TypeError('flip() missing 1 required positional arguments: "dims"')
-    wanted = sizes_of(dims)
+    wanted = sizes_of(size or (dims,))
     axes = axes_of(wanted, input.ndim) if wanted else ()
     return F.flip(input, axes if input.ndim else ())
 

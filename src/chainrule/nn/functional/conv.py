@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 from chainrule.eager.specialise import F
@@ -13,7 +14,11 @@ from chainrule.ops.windows import reach
 
 def per_axis(value: Any, d: int, name: str) -> tuple[int, ...]:
     """One whole number for each of ``d`` axes, given as one or as a sequence."""
-    given = (value,) * d if isinstance(value, int) else tuple(value)
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value,) * d
+    try:
+        given = tuple(map(index, given))
+    except TypeError:
+        raise TypeError(f"{name} must be an int or a tuple of ints, not {value!r}") from None
     if len(given) == 1:
         given *= d
     if len(given) != d:
@@ -46,12 +51,18 @@ def convolve(d: int, input: Any, weight: Any, bias: Any, stride: Any, padding: A
             f"Expected {d + 1}D (unbatched) or {d + 2}D (batched) input to conv{d}d, but got input of size: "
             f"{shape_text(input.array.shape)}"
         )
+    if weight.ndim != d + 2:
+        raise ShapeError(f"Expected {d + 2}-dimensional weight for conv{d}d, but got weight of size "
+                         f"{shape_text(weight.array.shape)}")  # fmt: skip
     steps, spread = per_axis(stride, d, "stride"), per_axis(dilation, d, "dilation")
     kernel = weight.array.shape[2:]
+    _check_geometry(kernel, steps, spread, groups)
     if isinstance(padding, str):
         input, around = _named_padding(input, padding, kernel, steps, spread)
     else:
         around = per_axis(padding, d, "padding")
+        if min(around) < 0:
+            raise Refusal("negative padding is not supported")
     _check(input, weight, bias, d, groups, around, spread)
 
     def call(x: Any) -> Any:
@@ -74,6 +85,17 @@ def _named_padding(input: Any, name: str, kernel: Any, stride: Any, dilation: An
     if any(t % 2 for t in total):
         input = pad(input, [n for t in reversed(total) for n in (0, t % 2)])
     return input, tuple(t // 2 for t in total)
+
+
+def _check_geometry(kernel: Any, stride: Any, dilation: Any, groups: int) -> None:
+    if groups <= 0:
+        raise Refusal("non-positive groups is not supported")
+    if min(stride) <= 0:
+        raise Refusal("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise Refusal(f"dilation should be greater than zero, but got {list(dilation)}")
+    if min(kernel) <= 0:
+        raise Refusal(f"kernel size should be greater than zero, but got {list(kernel)}")
 
 
 def _check(input: Any, weight: Any, bias: Any, d: int, groups: int, padding: Any, dilation: Any) -> None:

@@ -172,6 +172,10 @@ def layer_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, 
         axes = ", ".join(["*", *map(str, wanted)])
         raise ShapeError(f"Given normalized_shape={shape_text(wanted)}, expected input with shape [{axes}], but got input of "
                          f"size{shape_text(input.array.shape)}")  # fmt: skip
+    for name, given in (("weight", weight), ("bias", bias)):
+        if given is not None and given.array.shape != wanted:
+            raise ShapeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                             f"{shape_text(given.array.shape)} and normalized_shape = {shape_text(wanted)}")  # fmt: skip
     return F.layer_norm(input, weight, bias, dims=len(wanted), eps=eps)
 
 
@@ -182,16 +186,18 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     While ``training`` mean and variance are those of the batch, and the running ones move towards them by ``momentum``.
     """
     x = input.array
+    named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, given in named.items():
+        if given is not None and given.array.size != x.shape[1]:
+            raise ShapeError(f"{name} should contain {x.shape[1]} elements not {given.array.size}")
     if training:
         if x.size // (x.shape[1] or 1) <= 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-        if running_mean is not None:
-            _track(x, running_mean, running_var, momentum)
-        return F.batch_norm(input, weight, bias, None, eps=eps)
+        out = F.batch_norm(input, weight, bias, None, eps=eps)
+        _track(x, running_mean, running_var, momentum)
+        return out
     if running_mean is None or running_var is None:
         raise Refusal("Expected running_mean and running_var to be defined when training=False")
-    if running_mean.numel() != x.shape[1]:
-        raise ShapeError(f"running_mean should contain {x.shape[1]} elements not {running_mean.numel()}")
     statistics = wrap(np.stack([running_mean.array, running_var.array]))
     return F.batch_norm(input, weight, bias, statistics, eps=eps)
 
@@ -201,8 +207,6 @@ def _track(x: Any, running_mean: Any, running_var: Any, momentum: float) -> None
     axes = (0, *range(2, x.ndim))
     for running, now in ((running_mean, x.mean(axes)), (running_var, x.var(axes, ddof=1))):
         if running is not None:
-            if running.numel() != x.shape[1]:
-                raise ShapeError(f"running_mean should contain {x.shape[1]} elements not {running.numel()}")
             running.array[...] = (1 - momentum) * running.array + momentum * now
             writing.log_write(running)
 

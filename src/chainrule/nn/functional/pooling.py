@@ -10,18 +10,25 @@ from chainrule.eager.specialise import F
 from chainrule.errors import Refusal, ShapeError, shape_text
 from chainrule.nn.functional.conv import per_axis, with_batch
 from chainrule.ops import pooling
+from chainrule.ops.windows import reach
 
 
-def _geometry(d: int, kernel_size: Any, stride: Any, padding: Any) -> dict[str, Any]:
+def _geometry(d: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict[str, Any]:
     kernel = per_axis(kernel_size, d, "kernel_size")
-    around = per_axis(padding, d, "padding")
-    for p, k in zip(around, kernel, strict=True):
-        if p > k // 2:
-            raise Refusal(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
-            )
     no_stride = stride is None or stride == () or stride == []
-    return {"kernel": kernel, "stride": kernel if no_stride else per_axis(stride, d, "stride"), "padding": around}
+    steps = kernel if no_stride else per_axis(stride, d, "stride")
+    around, spread = per_axis(padding, d, "padding"), per_axis(dilation, d, "dilation")
+    for name, given in (("kernel size", kernel), ("stride", steps), ("dilation", spread)):
+        if min(given) <= 0:
+            raise Refusal(f"{name} should be greater than zero, but got {list(given)}")
+    if min(around) < 0:
+        raise Refusal(f"pad must be non-negative, but got pad: {min(around)}")
+    for p, k, r in zip(around, kernel, spread, strict=True):
+        if p > (r * (k - 1) + 1) // 2:
+            raise Refusal(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={r}"
+            )
+    return {"kernel": kernel, "stride": steps, "padding": around, "dilation": spread}
 
 
 def _room(name: str, input: Any, d: int, geometry: dict[str, Any]) -> None:
@@ -29,7 +36,8 @@ def _room(name: str, input: Any, d: int, geometry: dict[str, Any]) -> None:
     if input.ndim not in (d + 1, d + 2):
         raise ShapeError(f"{name}: Expected {d + 1}D or {d + 2}D input tensor, but got {shape_text(input.array.shape)}")
     size, padding, kernel = input.array.shape[-d:], geometry["padding"], geometry["kernel"]
-    if any(n + 2 * p < k for n, p, k in zip(size, padding, kernel, strict=True)):
+    seen = reach(kernel, geometry["dilation"])
+    if any(n + 2 * p < r for n, p, r in zip(size, padding, seen, strict=True)):
         raise ShapeError(f"{name}: input of size {shape_text(size)} is smaller than kernel {shape_text(kernel)} with padding "
                          f"{shape_text(padding)}: output size is too small")  # fmt: skip
 
@@ -37,7 +45,7 @@ def _room(name: str, input: Any, d: int, geometry: dict[str, Any]) -> None:
 def _max_pool(d: int) -> Any:
     def function(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                  ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
-        geometry = _geometry(d, kernel_size, stride, padding) | {"dilation": per_axis(dilation, d, "dilation")}
+        geometry = _geometry(d, kernel_size, stride, padding, dilation)
         _room(f"max_pool{d}d", input, d, geometry)
         found = with_batch(input, d, lambda x: dispatch(TABLE[pooling.max_pool], (x,), {**geometry, "ceil": ceil_mode}))
         return found if return_indices else found[0]
@@ -54,6 +62,7 @@ def _avg_pool(d: int) -> Any:
             raise Refusal("divisor must be not zero")
         geometry = _geometry(d, kernel_size, stride, padding)
         _room(f"avg_pool{d}d", input, d, geometry)
+        del geometry["dilation"]  # the windows of a mean have none
         params = {**geometry, "ceil": ceil_mode, "counting_padding": count_include_pad, "divisor": divisor_override}
         return with_batch(input, d, lambda x: dispatch(TABLE[pooling.avg_pool], (x,), params))
 

@@ -260,8 +260,8 @@ class ParameterList(Module):
 
     def append(self, value: Any) -> Self:
         """Add a value at the end, a tensor as a parameter; returns self."""
+        setattr(self, str(self._size), _as_parameter(value))
         self._size += 1
-        self[self._size - 1] = value
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
@@ -293,8 +293,8 @@ class ParameterDict(Module):
         return getattr(self, str(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._keys[key] = None
         setattr(self, key, _as_parameter(value))
+        self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]

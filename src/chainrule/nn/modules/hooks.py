@@ -81,7 +81,7 @@ class Hooked:
         except Exception:
             for key in [k for k in self._forward_hooks_always_called if k not in called]:
                 try:
-                    self._after(key, args, kwargs, None)
+                    self._after(key, self._forward_hooks[key], args, kwargs, None)
                 except Exception as fault:
                     warnings.warn("module forward hook with ``always_call=True`` raised an exception that was silenced as "
                                   f"another error was raised in forward: {fault}", stacklevel=2)  # fmt: skip
@@ -97,14 +97,13 @@ class Hooked:
         if watch is not None:
             args = watch.inputs(args)
         result = self.forward(*args, **kwargs)
-        for key in list(self._forward_hooks):
+        for key, hook in list(self._forward_hooks.items()):
             called.add(key)
-            found = self._after(key, args, kwargs, result)
+            found = self._after(key, hook, args, kwargs, result)
             result = result if found is None else found
         return result if watch is None else watch.outputs(result)
 
-    def _after(self, key: int, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-        hook = self._forward_hooks[key]
+    def _after(self, key: int, hook: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
         if key in self._forward_hooks_with_kwargs:
             return hook(self, args, kwargs, result)
         return hook(self, args, result)
@@ -175,6 +174,9 @@ class BackwardWatch:
             found = hook(self.module, self.grad_outputs)
             if found is not None:
                 self.grad_outputs = found if isinstance(found, tuple) else (found,)
+                if len(self.grad_outputs) != count:
+                    raise RuntimeError("Backward pre hook returned an invalid number of grad_output, got "
+                                       f"{len(self.grad_outputs)}, but expected {count}")  # fmt: skip
         if not self.watching and self.after:
             notice(NO_INPUTS)
             self._report((None,) * self.count)

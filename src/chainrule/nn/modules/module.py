@@ -13,7 +13,7 @@ from chainrule.eager.dtypes import typename
 from chainrule.eager.functions.history import dtype_asked
 from chainrule.eager.layout import require_cpu
 from chainrule.eager.tensor import Parameter, Tensor
-from chainrule.errors import nearest
+from chainrule.errors import Missing
 from chainrule.nn.modules.hooks import HOOKS, MARKS, Hooked
 from chainrule.nn.modules.state import Stateful
 from chainrule.nn.parameter import Buffer
@@ -64,9 +64,7 @@ class Module(Hooked, Stateful):
         for table in TABLES:
             if table in own and name in own[table]:
                 return own[table][name]
-        near = [] if name.startswith("__") else nearest(name, Module.__dir__(self))
-        hint = f". The nearest: {', '.join(near)}." if near else ""
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{hint}")
+        raise Missing(f"'{type(self).__name__}' object", name, lambda: Module.__dir__(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
@@ -134,7 +132,8 @@ class Module(Hooked, Stateful):
             raise KeyError(f'{kind} name can\'t contain "."{found}')
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
-        if hasattr(self, name) and name not in self.__dict__[table]:
+        taken = name in self.__dict__ or hasattr(type(self), name) or any(name in self.__dict__[t] for t in TABLES)
+        if taken and name not in self.__dict__[table]:
             raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
@@ -320,7 +319,7 @@ class Module(Hooked, Stateful):
         return self
 
     def _cast(self, dtype: DType) -> Self:
-        return self._apply(lambda t: t.cast(dtype) if t.dtype.differentiable else t)
+        return self._apply(lambda t: t.cast(dtype) if t.dtype.is_floating_point else t)
 
     def to(self, *args: Any, device: Any = None, dtype: DType | None = None, non_blocking: bool = False, **same: Any) -> Self:
         """Cast floating-point parameters and buffers to a dtype, here and inside; returns self."""
@@ -329,7 +328,7 @@ class Module(Hooked, Stateful):
             return self
         if not dtype.differentiable:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        return self._cast(dtype)
+        return self._apply(lambda t: t.cast(dtype) if t.dtype.differentiable else t)
 
     def float(self) -> Self:
         """Cast floating-point parameters and buffers to float32; returns self."""

@@ -214,7 +214,7 @@ class Stateful:
 
         def copy() -> None:
             with modes.no_grad():
-                value.copy_(source)
+                value.copy_(source.reshape(value.shape))
 
         def take() -> None:
             if isinstance(value, Parameter):
