@@ -24,6 +24,25 @@ def _floats(kernel: str, dtype: DType) -> None:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
 
 
+def _real(distribution: str, dtype: DType) -> None:
+    """Refuse a complex dtype, which a distribution over the real numbers cannot fill."""
+    _require(not dtype.is_complex, f"{distribution} distribution is a continuous probability distribution. dtype must be a "
+             f"floating point but you specified {type_name(dtype)}")  # fmt: skip
+
+
+def _within(dtype: DType, low: int, high: int) -> None:
+    """Refuse bounds that an integer dtype does not hold."""
+    if dtype.category == spec.INTEGER:
+        bounds = np.iinfo(dtype.numpy)
+        for name, value in (("from", low), ("to - 1", high - 1)):
+            _require(bounds.min <= value <= bounds.max, f"{name} is out of bounds for {c_type_name(dtype)}")
+
+
+def _not_complex(kernel: str, dtype: DType) -> None:
+    if dtype.is_complex:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
+
+
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise Refusal(message)
@@ -72,9 +91,10 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         low, high = 0, low
     shape = listed_shape("randint", size, where)
     _require(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    found = checked_dtype("randint", dtype, spec.int64)
+    _within(found, low, high)
     numbers = sampling.whole(generator or default_generator, math.prod(shape), low, high)
-    numbers = numbers.astype(checked_dtype("randint", dtype, spec.int64).numpy)
-    return finish(numbers.reshape(shape), requires_grad, device)
+    return finish(numbers.astype(found.numpy).reshape(shape), requires_grad, device)
 
 
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
@@ -157,8 +177,11 @@ def _redrawn(t: Tensor, numbers: np.ndarray) -> Tensor:
     return inplace.adopt(t, F.overwrite(t, result) if t.requires_grad else result)
 
 
-def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Uniform random numbers in [a, b); returns self."""
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **bounds: float) -> Tensor:
+    """Uniform random numbers in [a, b), which may also be named ``from`` and ``to``; returns self."""
+    a, b = bounds.pop("from", a), bounds.pop("to", b)
+    if bounds:
+        raise TypeError(f"uniform_() got an unexpected keyword argument {next(iter(bounds))!r}")
     _floats("check_uniform_bounds", self.dtype)
     _require(a <= b, f"uniform_ expects to return a [from, to) range, but found from={a:g} > to={b:g}")
     return _redrawn(self, sampling.uniform(generator or default_generator, self.array.size, self.dtype, a, b))
@@ -174,6 +197,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability ``p`` (a number, or a tensor of one for each element), else 0; returns self."""
+    _not_complex("bernoulli_scalar_cpu_", self.dtype)
     source = generator or default_generator
     if isinstance(p, Tensor):
         _floats("bernoulli_tensor_cpu_p_", p.dtype)
@@ -193,6 +217,7 @@ BAD_PROBABILITY = (
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Random numbers of the density ``lambd exp(-lambd x)``; returns self."""
     _floats("exponential_cpu", self.dtype)
+    _real("Exponential", self.dtype)
     _require(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
     return _redrawn(self, sampling.exponential(generator or default_generator, self.array.size, lambd))
 
@@ -206,6 +231,7 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Random numbers of the Cauchy distribution; returns self."""
     _floats("cauchy_cpu", self.dtype)
+    _real("Cauchy", self.dtype)
     _require(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     return _redrawn(self, sampling.cauchy(generator or default_generator, self.array.size, median, sigma))
 
@@ -213,19 +239,18 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
     """Numbers whose logarithms are normal; returns self."""
     _floats("log_normal_cpu", self.dtype)
+    _not_complex("log_normal_cpu", self.dtype)
     _require(std > 0, f"log_normal_ expects std > 0.0, but found std={std:g}")
     return _redrawn(self, np.exp(sampling.pairs(generator or default_generator, self.array.size) * std + mean))
 
 
 def random_(self: Tensor, *limits: int, generator: Generator | None = None) -> Tensor:
     """Whole numbers in [from, to), in [0, to), or in all the range that the dtype holds exactly; returns self."""
+    _not_complex("random_kernel_cpu", self.dtype)
     source, n = generator or default_generator, self.array.size
     if not limits:
         return _redrawn(self, sampling.full_range(source, n, self.dtype))
     low, high = (0, limits[0]) if len(limits) == 1 else limits
     _require(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    if self.dtype.category == spec.INTEGER:
-        bounds = np.iinfo(self.dtype.numpy)
-        for name, value in (("from", low), ("to - 1", high - 1)):
-            _require(bounds.min <= value <= bounds.max, f"{name} is out of bounds for {c_type_name(self.dtype)}")
+    _within(self.dtype, low, high)
     return _redrawn(self, sampling.whole(source, n, low, high).astype(self.array.dtype))

@@ -58,7 +58,7 @@ LEAST = -100.0  # torch's floor for a logarithm in binary cross entropy
 @function
 def binary_cross_entropy(x: Any, y: Any, z: Any = None, *, reduction: str = "mean") -> Any:
     """``-z (y log x + (1 - y) log(1 - x))`` for probabilities x, targets y and optional weights z."""
-    if np.any((x < 0) | (x > 1)):
+    if not np.all((x >= 0) & (x <= 1)):
         raise Refusal("all elements of input should be between 0 and 1")
     losses = -(y * np.maximum(np.log(x), LEAST) + (1 - y) * np.maximum(np.log1p(-x), LEAST))
     return reduced(_weighted(losses, z), reduction)
@@ -149,6 +149,8 @@ def _nll_pullback(g: Any, x: Any, y: Any, z: Any, reduction: str, ignore_index: 
     axis = 0 if len(x.shape) == 1 else 1
     if reduction == "none":
         g = np.expand_dims(g, axis)
+    if reduction == "mean" and np.all(total == 0):  # all are ignored: the loss is nan, its slope nowhere
+        total = np.ones_like(total)
     scaled = -weight / total if reduction == "mean" else -weight
     return place_along(g * _like(scaled, g), target, shape=x.shape, axis=axis)
 
@@ -225,6 +227,8 @@ def multi_margin_loss(x: Any, y: Any, z: Any = None, *, p: int = 1, margin: floa
 
 def _shortfall(x: Any, y: Any, margin: float) -> Any:
     """How far each class comes too near the target's score; the target itself not at all."""
+    if np.any((y < 0) | (y >= x.shape[-1])):
+        raise Refusal("target out of range")
     target = np.expand_dims(y, -1)
     short = margin - np.take_along_axis(x, target, axis=-1) + x
     return np.where(np.arange(x.shape[-1]) == target, 0.0, short)

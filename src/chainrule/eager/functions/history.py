@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from chainrule.core import spec
@@ -14,8 +14,14 @@ from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor
 
 
-def dtype_asked(args: Sequence[Any], dtype: Any, device: Any) -> DType | None:
-    """What the arguments of ``to`` ask for: a dtype, that of a tensor, or None. The device can only be the CPU."""
+def dtype_asked(args: Sequence[Any], dtype: Any, device: Any, same: Collection[str]) -> DType | None:
+    """What the arguments of ``to`` ask for: a dtype, that of a tensor, or None. The device can only be the CPU.
+
+    Raises TypeError for anything else, and for names among ``same`` other than those that change nothing here.
+    """
+    unknown = [name for name in same if name not in ("non_blocking", "memory_format", "other")]
+    if unknown:
+        raise TypeError(f"to() received an invalid combination of arguments: it has no {unknown[0]!r}")
     for arg in args:
         if isinstance(arg, (DType, type)):
             dtype = arg
@@ -31,7 +37,7 @@ def dtype_asked(args: Sequence[Any], dtype: Any, device: Any) -> DType | None:
 
 def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **same: Any) -> Any:
     """``input`` in another dtype (or that of another tensor); the device can only be the CPU."""
-    dtype = dtype_asked(args, dtype, device)
+    dtype = dtype_asked(args, dtype, device, same)
     out = input if dtype is None else input.cast(dtype)
     return clone(input) if copy and out is input else out
 

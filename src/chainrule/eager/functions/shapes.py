@@ -207,6 +207,8 @@ def squeeze(input: Any, dim: Any = None) -> Any:
 
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors joined along ``dim``."""
+    if isinstance(tensors, Box):
+        raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     try:
         parts = [x for x in tensors if not (x.ndim == 1 and x.numel() == 0)] or list(tensors)
     except (AttributeError, TypeError):

@@ -25,6 +25,8 @@ from chainrule.ops import shaping
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``."""
+    if not isinstance(input, Tensor):
+        raise not_a_tensor("linear", "input", 1, input)
     if bias is not None and input.ndim == weight.ndim == 2:
         return F.addmm(bias, input, F.t(weight))
     out = products.matmul(input, F.t(weight))

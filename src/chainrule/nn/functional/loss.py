@@ -15,13 +15,13 @@ from chainrule.eager import modes
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.errors import Refusal, ShapeError, shape_text, type_name
+from chainrule.errors import Refusal, ShapeError, broadcast_error, not_a_tensor, shape_text, type_name
 
 
 def checked_reduction(size_average: Any, reduce: Any, reduction: str, *more: str) -> str:
     """The reduction that these arguments mean; ValueError for one that there is not."""
     if size_average is not None or reduce is not None:
-        average, some = size_average is not False, reduce is not False
+        average, some = size_average is None or bool(size_average), reduce is None or bool(reduce)
         reduction = "none" if not some else "mean" if average else "sum"
         notice(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.")
     if reduction not in ("mean", "sum", "none", *more):
@@ -41,6 +41,9 @@ def _broadcasting(input: Any, target: Any) -> None:
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
             "lead to incorrect results due to broadcasting. Please ensure they have the same size."
         )
+        error = broadcast_error(input.array.shape, target.array.shape)
+        if error is not None:
+            raise error
 
 
 def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
@@ -102,6 +105,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
     """``-weight[target] input[target]`` for log-probabilities, averaged by the weights."""
     reduction = checked_reduction(size_average, reduce, reduction)
     _check_classes(input, target)
+    _check_weight(weight, input.array.shape[0 if input.ndim == 1 else 1])
     return F.nll_loss(input, target, weight, reduction=reduction, ignore_index=ignore_index, planes=input.ndim == 4)
 
 
@@ -123,12 +127,23 @@ def _check_classes(input: Any, target: Any) -> None:
         raise Refusal(f"expected target dtype to be Long or Byte, but got {type_name(target.dtype)}")
 
 
+def _check_weight(weight: Any, classes: int) -> None:
+    if weight is not None and weight.array.shape != (classes,):
+        raise ShapeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
+                         f"tensor of shape: {shape_text(weight.array.shape)}")  # fmt: skip
+
+
 def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100,
                   reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:  # fmt: skip
     """`nll_loss` of `log_softmax`, for class numbers; for class probabilities ``-sum(target log_softmax(input))``."""
     reduction = checked_reduction(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
         raise Refusal(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+    for position, (name, given) in enumerate((("input", input), ("target", target)), 1):
+        if not isinstance(given, Tensor):
+            raise not_a_tensor("cross_entropy_loss", name, position, given)
+    if not input.dtype.differentiable:
+        raise NotImplementedError(f"\"log_softmax_lastdim_kernel_impl\" not implemented for '{type_name(input.dtype)}'")
     axis = 0 if input.ndim == 1 else 1
     logs = F.log_softmax(input, axis)
     if input.array.shape == target.array.shape:
@@ -197,6 +212,8 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_avera
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
         )
+    if target.dtype is not input.dtype:
+        raise Refusal(f"Found dtype {type_name(target.dtype)} but expected {type_name(input.dtype)}")
     return F.binary_cross_entropy(input, target, weight, reduction=reduction)
 
 
@@ -206,6 +223,10 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
     reduction = checked_reduction(size_average, reduce, reduction)
     if input.array.shape != target.array.shape:
         raise ShapeError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if not target.dtype.differentiable:
+        raise Refusal(
+            f"result type {type_name(input.dtype)} can't be cast to the desired output type {type_name(target.dtype)}"
+        )
     return F.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
 
 

@@ -156,16 +156,20 @@ class Threshold(Activation):
         super().__init__(threshold=threshold, value=value, inplace=inplace)
 
 
-class ELU(Activation):
-    """x where positive, else ``alpha (exp(x) - 1)``."""
-
-    function = staticmethod(F.elu)
+class WithAlpha(Activation):
+    """What approaches ``-alpha`` on the left."""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(alpha=alpha, inplace=inplace)
 
 
-class CELU(ELU):
+class ELU(WithAlpha):
+    """x where positive, else ``alpha (exp(x) - 1)``."""
+
+    function = staticmethod(F.elu)
+
+
+class CELU(WithAlpha):
     """x where positive, else ``alpha (exp(x / alpha) - 1)``."""
 
     function = staticmethod(F.celu)
@@ -228,10 +232,8 @@ class GELU(Activation):
         super().__init__(approximate=approximate)
 
 
-class Hardshrink(Activation):
-    """x, and 0 where ``|x| <= lambd``."""
-
-    function = staticmethod(F.hardshrink)
+class WithThreshold(Activation):
+    """What is 0 up to a threshold."""
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__(lambd=lambd)
@@ -240,7 +242,13 @@ class Hardshrink(Activation):
         return str(self.__dict__["lambd"])
 
 
-class Softshrink(Hardshrink):
+class Hardshrink(WithThreshold):
+    """x, and 0 where ``|x| <= lambd``."""
+
+    function = staticmethod(F.hardshrink)
+
+
+class Softshrink(WithThreshold):
     """x moved towards 0 by ``lambd``, and 0 where it would pass it."""
 
     function = staticmethod(F.softshrink)

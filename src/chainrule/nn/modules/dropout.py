@@ -9,10 +9,10 @@ from chainrule.nn import functional as F
 from chainrule.nn.modules.module import Module
 
 
-class Dropout(Module):
-    """While training each element is 0 with probability ``p``, else over ``1 - p``."""
+class _DropoutNd(Module):
+    """What the kinds of dropout share; none of them is an instance of another."""
 
-    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout)
+    function: ClassVar[Callable[..., Any]]
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
@@ -28,25 +28,31 @@ class Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout1d(Dropout):
+class Dropout(_DropoutNd):
+    """While training each element is 0 with probability ``p``, else over ``1 - p``."""
+
+    function = staticmethod(F.dropout)
+
+
+class Dropout1d(_DropoutNd):
     """`Dropout` of whole channels of (n, channels, length)."""
 
     function = staticmethod(F.dropout1d)
 
 
-class Dropout2d(Dropout):
+class Dropout2d(_DropoutNd):
     """`Dropout` of whole channels of (n, channels, height, width)."""
 
     function = staticmethod(F.dropout2d)
 
 
-class Dropout3d(Dropout):
+class Dropout3d(_DropoutNd):
     """`Dropout` of whole channels of (n, channels, depth, height, width)."""
 
     function = staticmethod(F.dropout3d)
 
 
-class AlphaDropout(Dropout):
+class AlphaDropout(_DropoutNd):
     """`Dropout` to selu's lowest value, scaled so that mean and variance stay."""
 
     function = staticmethod(F.alpha_dropout)

@@ -323,7 +323,7 @@ class Module(Hooked, Stateful):
 
     def to(self, *args: Any, device: Any = None, dtype: DType | None = None, non_blocking: bool = False, **same: Any) -> Self:
         """Cast floating-point parameters and buffers to a dtype, here and inside; returns self."""
-        dtype = dtype_asked(args, dtype, device)
+        dtype = dtype_asked(args, dtype, device, same)
         if dtype is None:
             return self
         if not dtype.differentiable:
