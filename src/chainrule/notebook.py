@@ -6,8 +6,8 @@ import ast
 import json
 import linecache
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from chainrule.errors import NotANotebook
@@ -22,34 +22,47 @@ class Cell(NamedTuple):
     source: str
 
 
-def cells(path: Path) -> Iterator[Cell]:
+def cells(path: Path) -> list[Cell]:
     """The cells of code in the notebook at ``path``; NotANotebook if it is none."""
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        sources = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as fault:
         raise NotANotebook(f"{path} is no Jupyter notebook of version 4: {fault}") from fault
-    for number, cell in enumerate(found, 1):
-        source = cell["source"]
-        yield Cell(number, source if isinstance(source, str) else "".join(source))
+    return [Cell(number, source if isinstance(source, str) else "".join(source)) for number, source in enumerate(sources, 1)]
 
 
 def run(path: Path) -> None:
     """Run the notebook at ``path``: a cell's last expression is shown as a notebook shows it, by its text."""
-    names: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__, "display": _display}
-    for cell in cells(path):
-        filename = f"{path.name}, cell {cell.number}"
-        source = _plain(cell.source, filename)
-        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
-        tree = ast.parse(source, filename)
-        quiet = cell.source.rstrip().endswith(";")  # IPython's way to say that nothing is to be shown
-        shown = tree.body[-1:] if tree.body and isinstance(tree.body[-1], ast.Expr) and not quiet else []
-        exec(compile(ast.Module(tree.body[: len(tree.body) - len(shown)], []), filename, "exec"), names)
-        exec(compile(ast.Interactive(list(shown)), filename, "single"), names)  # prints what an expression gives
+    found, before = cells(path), sys.modules["__main__"]
+    main = sys.modules["__main__"] = ModuleType("__main__")  # where what it defines is looked for, by pickle for one
+    main.__dict__["display"] = _display
+    try:
+        for cell in found:
+            _run(cell, path.name, main.__dict__)
+    finally:
+        sys.modules["__main__"] = before
+
+
+def _run(cell: Cell, notebook: str, names: dict[str, Any]) -> None:
+    filename = f"{notebook}, cell {cell.number}"
+    source = _plain(cell.source, filename)
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
+    tree = ast.parse(source, filename)
+    quiet = cell.source.rstrip().endswith(";")  # IPython's way to say that nothing is to be shown
+    shown = tree.body[-1:] if tree.body and isinstance(tree.body[-1], ast.Expr) and not quiet else []
+    exec(compile(ast.Module(tree.body[: len(tree.body) - len(shown)], []), filename, "exec"), names)
+    exec(compile(ast.Interactive(list(shown)), filename, "single"), names)  # prints what an expression gives
 
 
 def _plain(source: str, filename: str) -> str:
     """A cell without the lines that only IPython understands; those that would have done something are named."""
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        pass  # it has lines of another kind
+    else:
+        return source
     lines = source.splitlines()
     if lines and lines[0].startswith("%%"):
         if lines[0].split()[0] in ("%%time", "%%capture"):

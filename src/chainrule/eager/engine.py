@@ -38,6 +38,13 @@ class RemovableHandle:
         self.remove()
 
 
+def register(table: dict[int, Any], hook: Any) -> RemovableHandle:
+    """Put ``hook`` at the end of ``table``; returns what takes it away."""
+    key = next_seq()
+    table[key] = hook
+    return RemovableHandle(table, key=key)
+
+
 class Hooks:
     """The hooks on one edge: called with its complete cotangent, in order of registration."""
 
@@ -48,9 +55,7 @@ class Hooks:
         self.retained: weakref.ref[Tensor] | None = None  # the tensor that asked to keep its gradient
 
     def add(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        key = next_seq()
-        self.functions[key] = hook
-        return RemovableHandle(self.functions, key=key)
+        return register(self.functions, hook)
 
     def __call__(self, g: Any) -> Any:
         t = g if isinstance(g, Tensor) else wrap(g)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from chainrule.core import spec
 from chainrule.core.spec import DType
-from chainrule.eager import creation, modes, random
+from chainrule.eager import creation, modes
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing, times
 from chainrule.mxnet import autograd
@@ -17,7 +18,7 @@ from chainrule.mxnet.context import Context, cpu
 from chainrule.mxnet.operators import FUNCTIONS, named
 
 
-def _dtype(dtype: Any) -> DType:
+def dtype_named(dtype: Any) -> DType:
     return spec.float32 if dtype is None else spec.of_numpy(np.dtype(dtype))
 
 
@@ -26,12 +27,19 @@ def unwrapped(value: Any) -> Any:
     return value.tensor if isinstance(value, NDArray) else value
 
 
+def checked_request(grad_req: str) -> str:
+    """What is to be done with a gradient: "write" it, "add" it, or nothing ("null")."""
+    if grad_req not in ("write", "add", "null"):
+        raise ValueError(f"grad_req must be in ['write', 'add', 'null'], not {grad_req!r}")
+    return grad_req
+
+
 def call(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> NDArray:
     """``fun`` on the tensors of its arguments, recorded if that is asked for; a single number has the shape (1,)."""
     outer = modes.state()
     modes.enter(modes.mode_for(autograd.is_recording(), False))
     try:
-        out = fun(*map(unwrapped, args), **kwargs)
+        out = fun(*map(unwrapped, args), **{name: unwrapped(value) for name, value in kwargs.items()})
         return NDArray(out if out.ndim else out.reshape(1))
     finally:
         modes.enter(outer)
@@ -94,7 +102,7 @@ class NDArray:
 
     def astype(self, dtype: Any) -> NDArray:
         """The array in another dtype."""
-        return call(lambda t: t.to(_dtype(dtype)), self)
+        return call(lambda t: t.to(dtype_named(dtype)), self)
 
     def copy(self) -> NDArray:
         """The array on memory of its own."""
@@ -121,11 +129,13 @@ class NDArray:
     # Its gradient
 
     def attach_grad(self, grad_req: str = "write") -> None:
-        """Have backward passes write the gradient of this array to ``grad`` (or add it, for "add")."""
-        self.tensor = self.tensor.detach().requires_grad_()
-        self.tensor._grad = creation.zeros_like(self.tensor)
-        self.grad_req = grad_req
-        autograd.attached.add(self)
+        """Have backward passes write the gradient of this array to ``grad`` (add it for "add", leave it for "null")."""
+        self.grad_req = checked_request(grad_req)
+        self.tensor = self.tensor.detach()
+        if grad_req != "null":
+            self.tensor.requires_grad_()
+            self.tensor._grad = creation.zeros_like(self.tensor)
+            autograd.attached.add(self)
 
     @property
     def grad(self) -> NDArray | None:
@@ -168,7 +178,9 @@ def _operator(name: str) -> Callable[..., Any]:
 
 
 def _comparison(name: str) -> Callable[..., Any]:
-    def method(self: NDArray, other: Any) -> NDArray:
+    def method(self: NDArray, other: Any) -> Any:
+        if other is None:
+            return NotImplemented
         return call(lambda a, b: getattr(a, name)(b).to(spec.float32), self, other)
 
     return method
@@ -209,32 +221,32 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> N
     """An array with a copy of the numbers, in float32 (an array keeps its dtype but for float64)."""
     values = np.array(unwrapped(source_array) if not isinstance(source_array, NDArray) else source_array.asnumpy())
     kept = dtype is None and isinstance(source_array, (np.ndarray, NDArray)) and values.dtype != np.float64
-    return NDArray(creation.from_numpy(values if kept else values.astype(_dtype(dtype).numpy)))
+    return NDArray(creation.from_numpy(values if kept else values.astype(dtype_named(dtype).numpy)))
 
 
-def _shape(shape: Any) -> tuple[int, ...]:
+def sizes(shape: Any) -> tuple[int, ...]:
     return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
 def zeros(shape: Any, ctx: Context | None = None, dtype: Any = None) -> NDArray:
     """Zeros."""
-    return NDArray(creation.zeros(_shape(shape), dtype=_dtype(dtype)))
+    return NDArray(creation.zeros(sizes(shape), dtype=dtype_named(dtype)))
 
 
 def ones(shape: Any, ctx: Context | None = None, dtype: Any = None) -> NDArray:
     """Ones."""
-    return NDArray(creation.ones(_shape(shape), dtype=_dtype(dtype)))
+    return NDArray(creation.ones(sizes(shape), dtype=dtype_named(dtype)))
 
 
 def full(shape: Any, val: float, ctx: Context | None = None, dtype: Any = None) -> NDArray:
     """One number in every element."""
-    return NDArray(creation.full(_shape(shape), val, dtype=_dtype(dtype)))
+    return NDArray(creation.full(sizes(shape), val, dtype=dtype_named(dtype)))
 
 
 def arange(start: float, stop: float | None = None, step: float = 1.0, ctx: Context | None = None,
            dtype: Any = None) -> NDArray:  # fmt: skip
     """Numbers in steps, up to but without ``stop``."""
-    return NDArray(creation.arange(start, stop, step, dtype=_dtype(dtype)))
+    return NDArray(creation.arange(start, stop, step, dtype=dtype_named(dtype)))
 
 
 def zeros_like(data: NDArray) -> NDArray:
@@ -247,24 +259,14 @@ def ones_like(data: NDArray) -> NDArray:
     return NDArray(creation.ones_like(data.tensor))
 
 
-def random_normal(loc: float = 0.0, scale: float = 1.0, shape: Any = 1, ctx: Context | None = None,
-                  dtype: Any = None) -> NDArray:  # fmt: skip
-    """Normal numbers."""
-    return NDArray(random.normal(loc, scale, _shape(shape), dtype=_dtype(dtype)))
-
-
-def random_uniform(low: float = 0.0, high: float = 1.0, shape: Any = 1, ctx: Context | None = None,
-                   dtype: Any = None) -> NDArray:  # fmt: skip
-    """Uniform numbers in [low, high)."""
-    return NDArray(creation.empty(_shape(shape), dtype=_dtype(dtype)).uniform_(low, high))
-
-
 _MADE = [
-    "NDArray", "arange", "array", "full", "ones", "ones_like", "random_normal", "random_uniform", "zeros", "zeros_like",
+    "NDArray", "arange", "array", "full", "ones", "ones_like", "random", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
+    if name == "random":
+        return import_module("chainrule.mxnet.random")
     if name not in FUNCTIONS:
         raise missing(__name__, name, [*_MADE, *FUNCTIONS])
 

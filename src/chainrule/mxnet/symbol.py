@@ -23,7 +23,7 @@ from chainrule.eager import creation, engine, modes
 from chainrule.errors import missing
 from chainrule.graph import symbol as graph
 from chainrule.mxnet.context import Context
-from chainrule.mxnet.ndarray import NDArray, unwrapped
+from chainrule.mxnet.ndarray import NDArray, checked_request, unwrapped
 from chainrule.mxnet.operators import FUNCTIONS, named
 
 NAMES = {"add": "_plus", "subtract": "_minus", "multiply": "_mul", "divide": "_div", "power": "_power", "matmul": "dot"}
@@ -83,6 +83,7 @@ class Executor:
     """A graph whose variables have values: `forward` computes it, `backward` its gradients."""
 
     def __init__(self, symbol: Symbol, args: dict[str, NDArray], grads: dict[str, NDArray], grad_req: str) -> None:
+        checked_request(grad_req)
         missing_values = [name for name in symbol.variables() if name not in args]
         if missing_values:
             raise ValueError(f"no value for {', '.join(missing_values)}")
@@ -94,6 +95,11 @@ class Executor:
 
     def forward(self, is_train: bool = False, **values: NDArray) -> list[NDArray]:
         """The result, in a list; ``values`` replace those of variables. With ``is_train`` `backward` may follow."""
+        for name, value in values.items():
+            if name not in self.arg_dict:
+                raise TypeError(f"forward() has no variable {name!r}; the graph has {', '.join(self.arg_dict)}")
+            if value.shape != self.arg_dict[name].shape:
+                raise ValueError(f"{name} has the shape {self.arg_dict[name].shape}, and was given {value.shape}")
         for name, value in values.items():
             self.arg_dict[name][:] = value
         self._leaves = {name: unwrapped(value).detach() for name, value in self.arg_dict.items()}
@@ -112,6 +118,8 @@ class Executor:
         y = self.outputs[0].tensor
         given = out_grads[0] if isinstance(out_grads, (list, tuple)) else out_grads
         seed = creation.ones_like(y) if given is None else unwrapped(given)
+        if self.grad_req == "null":
+            return
         leaves = [self._leaves[name] for name in self.grad_dict]
         found = engine.grad(y, leaves, seed, allow_unused=True, materialize_grads=True)
         for name, g in zip(self.grad_dict, found, strict=True):

@@ -62,12 +62,12 @@ class LRScheduler:
         else:
             warnings.warn(WITH_EPOCH, UserWarning, stacklevel=2)
             self.last_epoch = epoch
-            rates = self.closed_form() or self.get_lr()
+            rates = self._get_closed_form_lr() or self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         self._last_lr: list[float] = list(rates)
 
-    def closed_form(self) -> list[float]:
+    def _get_closed_form_lr(self) -> list[float]:
         """The rates by the number of the epoch alone, where there is such a formula."""
         return []
 
@@ -148,7 +148,7 @@ class StepLR(LRScheduler):
         due = self.last_epoch and self.last_epoch % self.step_size == 0
         return [rate * self.gamma for rate in self._rates()] if due else self._rates()
 
-    def closed_form(self) -> list[float]:
+    def _get_closed_form_lr(self) -> list[float]:
         return [base * self.gamma ** (self.last_epoch // self.step_size) for base in self.base_lrs]
 
 
@@ -162,7 +162,7 @@ class MultiStepLR(LRScheduler):
     def get_lr(self) -> list[float]:
         return [rate * self.gamma ** self.milestones[self.last_epoch] for rate in self._rates()]
 
-    def closed_form(self) -> list[float]:
+    def _get_closed_form_lr(self) -> list[float]:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
         return [base * self.gamma**passed for base in self.base_lrs]
 
@@ -177,7 +177,7 @@ class ExponentialLR(LRScheduler):
     def get_lr(self) -> list[float]:
         return self._rates() if self._is_initial else [rate * self.gamma for rate in self._rates()]
 
-    def closed_form(self) -> list[float]:
+    def _get_closed_form_lr(self) -> list[float]:
         return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
 
@@ -193,14 +193,14 @@ class CosineAnnealingLR(LRScheduler):
             return self._rates()
         epoch, low = self.last_epoch, self.eta_min
         if self._step_count == 1 and epoch > 0:
-            return self.closed_form()
+            return self._get_closed_form_lr()
         if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # just past the lowest rate, from which no factor leads up
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
             return [rate + (base - low) * rise for rate, base in zip(self._rates(), self.base_lrs, strict=True)]
         now, before = (1 + math.cos(math.pi * e / self.T_max) for e in (epoch, epoch - 1))
         return [now / before * (rate - low) + low for rate in self._rates()]
 
-    def closed_form(self) -> list[float]:
+    def _get_closed_form_lr(self) -> list[float]:
         height = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.core.rules import next_seq
 from chainrule.eager import modes
 from chainrule.eager.dtypes import typename
-from chainrule.eager.engine import RemovableHandle
+from chainrule.eager.engine import RemovableHandle, register
 from chainrule.eager.inplace import log_write
 from chainrule.eager.notice import notice
 from chainrule.eager.quiet import quietly
@@ -124,15 +123,11 @@ class Optimizer:
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before each step; it may return other arguments."""
-        key = next_seq()
-        self._pre_hooks[key] = hook
-        return RemovableHandle(self._pre_hooks, key=key)
+        return register(self._pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after each step."""
-        key = next_seq()
-        self._post_hooks[key] = hook
-        return RemovableHandle(self._post_hooks, key=key)
+        return register(self._post_hooks, hook)
 
     # State
 

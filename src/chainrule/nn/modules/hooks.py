@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import TABLE
-from chainrule.core.rules import next_seq
 from chainrule.eager import modes
-from chainrule.eager.engine import PortHooks, RemovableHandle
+from chainrule.eager.engine import PortHooks, RemovableHandle, register
 from chainrule.eager.notice import notice
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.ops.shaping import together
@@ -40,9 +39,8 @@ class Hooked:
     forward: Callable[..., Any]
 
     def _add_hook(self, table: str, hook: Any, prepend: bool = False, marks: tuple[str, ...] = ()) -> RemovableHandle:
-        key = next_seq()
         hooks = getattr(self, table)
-        hooks[key] = hook
+        key = register(hooks, hook).id
         if prepend:
             hooks.move_to_end(key, last=False)
         for mark in marks:

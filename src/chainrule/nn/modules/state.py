@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from chainrule.core.rules import next_seq
 from chainrule.eager import modes
-from chainrule.eager.engine import RemovableHandle
+from chainrule.eager.engine import RemovableHandle, register
 from chainrule.eager.tensor import Parameter, Tensor
 
 EXTRA = "_extra_state"
@@ -63,10 +62,8 @@ class Stateful:
 
     def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
         """Parameters and persistent buffers by their names, detached (unless ``keep_vars``) but on the same memory."""
-        for name, value in zip(("destination", "prefix", "keep_vars"), args, strict=False):
-            destination = value if name == "destination" else destination
-            prefix = value if name == "prefix" else prefix
-            keep_vars = value if name == "keep_vars" else keep_vars
+        given: tuple[Any, ...] = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -98,33 +95,28 @@ class Stateful:
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` when a state dict is complete."""
-        return self._add(self._state_dict_hooks, hook)
+        return register(self._state_dict_hooks, hook)
 
     _register_state_dict_hook = register_state_dict_post_hook
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before a state dict is made."""
-        return self._add(self._state_dict_pre_hooks, hook)
-
-    def _add(self, table: OrderedDict[int, Any], hook: Any) -> RemovableHandle:
-        key = next_seq()
-        table[key] = hook
-        return RemovableHandle(table, key=key)
+        return register(self._state_dict_pre_hooks, hook)
 
     # In
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` before loading."""
-        return self._add(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
+        return register(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
 
     def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
         if with_module:
             return self.register_load_state_dict_pre_hook(hook)
-        return self._add(self._load_state_dict_pre_hooks, hook)
+        return register(self._load_state_dict_pre_hooks, hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, incompatible_keys)`` after loading."""
-        return self._add(self._load_state_dict_post_hooks, hook)
+        return register(self._load_state_dict_post_hooks, hook)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
         """Copy the numbers of ``state_dict`` into parameters and buffers (or with ``assign`` take its tensors).
@@ -181,24 +173,25 @@ class Stateful:
             if key not in state_dict:
                 missing_keys.append(key)
                 continue
-            problem = _mismatch(key, value, state_dict[key])
+            assign = local_metadata.get("assign_to_params_buffers", False)
+            problem = _mismatch(key, value, state_dict[key], assign)
             if problem is not None:
                 error_msgs.append(problem)
                 continue
-            copy = self._copying(name, value, state_dict[key], local_metadata.get("assign_to_params_buffers", False))
+            copy = self._copying(name, value, state_dict[key], assign)
             copy() if copies is None else copies.append(copy)
-        self._load_extra(state_dict, prefix + EXTRA, missing_keys, unexpected_keys)
+        self._load_extra(state_dict, prefix + EXTRA, missing_keys, unexpected_keys, copies)
         if strict:
             unexpected_keys += self._unknown(state_dict, prefix)
 
-    def _load_extra(self, state_dict: dict[str, Any], key: str, missing: list[str], unexpected: list[str]) -> None:
-        if self._has_extra("set_extra_state"):
-            if key in state_dict:
-                self.set_extra_state(state_dict[key])
-            else:
-                missing.append(key)
-        elif key in state_dict:
-            unexpected.append(key)
+    def _load_extra(self, state_dict: dict[str, Any], key: str, missing: list[str], unexpected: list[str],
+                    copies: list[Callable[[], None]] | None) -> None:  # fmt: skip
+        takes, given = self._has_extra("set_extra_state"), key in state_dict
+        if takes and given:
+            extra = state_dict[key]
+            self.set_extra_state(extra) if copies is None else copies.append(lambda: self.set_extra_state(extra))
+        elif takes or given:
+            (missing if takes else unexpected).append(key)
 
     def _unknown(self, state_dict: dict[str, Any], prefix: str) -> Iterable[str]:
         """The names below ``prefix`` that belong neither to this module nor to one of its children."""
@@ -227,7 +220,7 @@ class Stateful:
         return take if assign else copy
 
 
-def _mismatch(key: str, value: Tensor, source: Any) -> str | None:
+def _mismatch(key: str, value: Tensor, source: Any, assign: bool) -> str | None:
     """Why ``source`` cannot be copied into ``value``; None if it can."""
     if not isinstance(source, Tensor):
         return (
@@ -238,6 +231,12 @@ def _mismatch(key: str, value: Tensor, source: Any) -> str | None:
         return (
             f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, the shape in current "
             f"model is {value.shape}."
+        )
+    if assign and value.requires_grad and not source.dtype.differentiable:
+        return (
+            f'While copying the parameter named "{key}", whose dimensions in the model are {value.shape} and whose '
+            f"dimensions in the checkpoint are {source.shape}, an exception occurred : ('Only Tensors of floating point and "
+            "complex dtype can require gradients',)."
         )
     return None
 

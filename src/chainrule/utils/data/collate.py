@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,11 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return batch
     if isinstance(first, Mapping):
         parts = {key: default_collate([sample[key] for sample in batch]) for key in first}
-        return type(first)(parts) if type(first) is not dict else parts  # type: ignore[call-arg]
+        if not isinstance(first, MutableMapping):
+            return parts
+        out = copy(first)  # of its own kind, a defaultdict for one
+        out.update(parts)
+        return out
     if isinstance(first, Sequence):
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.eager.generator import Generator
 from chainrule.utils.data.collate import default_collate, default_convert
 from chainrule.utils.data.dataset import IterableDataset
-from chainrule.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, fresh_seed
+from chainrule.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, check_batch_size, fresh_seed
 
 
 class DataLoader:
@@ -93,6 +93,8 @@ def _fetched(dataset: Any, numbers: list[int]) -> list[Any]:
 def _check(dataset: Any, batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
     """Refuse arguments that contradict each other."""
     if isinstance(dataset, IterableDataset):
+        if batch_size is not None:
+            check_batch_size(batch_size)
         for name, value in (("shuffle", shuffle or None), ("sampler", sampler), ("batch_sampler", batch_sampler)):
             if value is not None:
                 raise ValueError(

@@ -123,12 +123,17 @@ class WeightedRandomSampler(Sampler[int]):
         return self.num_samples
 
 
+def check_batch_size(batch_size: Any) -> None:
+    """ValueError for what is no number of samples."""
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
+        raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
+
+
 class BatchSampler(Sampler[list[int]]):
     """The numbers of another sampler in lists of ``batch_size``, the last of which may be shorter."""
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-            raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
+        check_batch_size(batch_size)
         if not isinstance(drop_last, bool):
             raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
         self.sampler = sampler
