@@ -215,6 +215,12 @@ tensor([True, True, True, True])
     ]
 
 
+def test_a_notebooks_own_text_and_classes(tmp_path: Path) -> None:
+    program = "import pickle\nclass Kept: pass\ntype(pickle.loads(pickle.dumps(Kept()))) is Kept"
+    done = run(str(notebook(tmp_path / "n.ipynb", 'text = """\n%d\n!\n"""\nprint(text % 3)', program)))
+    assert done.stdout == "\n3\n!\n\nTrue\n"
+
+
 def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
     done = run(str(notebook(tmp_path / "n.ipynb", "import torch", "x = 1\ntorch.ones(2).backward()")))
     assert done.returncode == 1

@@ -49,7 +49,10 @@ EXPRESSIONS = """
     as_tensor([1], dtype=torch.float32); from_numpy(np.arange(3.)); asarray([1, 2.]);
     tril(torch.ones(3, 3)); triu(torch.ones(2, 3)); diag(torch.arange(3)); scalar_tensor(2.5); Size([2, 3]);
     Size((1,)); Size([]); Size([2, 3]).numel(); Size([2, 3])[0]; Size([2, 3])[:1]; Size([2]) == (2,);
-    Size([2]) + Size([3]); Size([2]) + (3,); (3,) + Size([2]); Size([2]) * 2; 2 * Size([2]); Size([2]) + [1]; [1] + Size([2]);
+    Size([2]) + Size([3]); Size([2]) + (3,); (3,) + Size([2]); Size([2]) * 2; 2 * Size([2]);
+    tensor([1.5, 2.7]).to(int); tensor([1]).to(float); tensor([1]).to(bool); zeros(2, dtype=bool); tensor([1], dtype=float);
+    arange(3, dtype=float); zeros_like(torch.ones(2), dtype=int); full((1,), 2, dtype=float); ones(1).to('cpu', float);
+    Size([2]) + [1]; [1] + Size([2]);
     ones(2, 3).shape; ones(2, 3).size(); ones(2, 3).size(0); ones(2, 3).size(-1); ones(2, 3).shape[1];
     len(torch.ones(2, 3)); ones(2, 3).numel(); ones(2, 3).dim(); ones(2, 3).ndim; ones(2, 3).stride();
     ones(2).element_size(); ones(2).nbytes; ones(2).is_contiguous(); ones(2).dtype; ones(2).device;

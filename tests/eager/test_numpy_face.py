@@ -116,7 +116,7 @@ float(torch.tensor(2.5)), int(torch.tensor(2.9)), bool(torch.tensor(0.)), comple
 
 float(torch.tensor([[2.5]])), int(torch.tensor([7])), bool(torch.tensor([[1]]))
 
-'%.2f' % torch.tensor(2.567), f'{torch.tensor(2.567):.1f}', f'{torch.ones(2)}', f'{torch.tensor(3)}', '{:5d}'.format(torch.tensor(3))
+'{}'.format(torch.tensor(2.5, requires_grad=True) * 2), f'{torch.tensor(2.567, requires_grad=True):.1f}', '%.2f' % torch.tensor(2.567), f'{torch.tensor(2.567):.1f}', f'{torch.ones(2)}', f'{torch.tensor(3)}', '{:5d}'.format(torch.tensor(3))
 
 [10, 20, 30][torch.tensor(1)], list(range(torch.tensor(3))), 'a' * torch.tensor(2)
 

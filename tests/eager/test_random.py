@@ -67,6 +67,7 @@ OTHER = [
     "torch.empty(n, dtype=torch.float64).cauchy_(1, 0.1)", "torch.rand_like(torch.ones(n, 2))",
     "torch.randn_like(torch.ones(n, dtype=torch.float64))", "torch.empty(n, 3).t().uniform_()",
     "torch.empty(n, 3).t().normal_()", "torch.empty(2, n, 3).permute(2, 0, 1).normal_(1, 2)",
+    "torch.multinomial(torch.ones(2, n + 1), 1, replacement=True) + torch.rand(1)", "torch.empty(n).uniform_(to=3)",
     "torch.cat([torch.randn(3), torch.rand(2), torch.randn(2), torch.randn(16), torch.randn(1)])",
 ]  # fmt: skip
 
@@ -114,6 +115,9 @@ def test_state_and_seeds(source: str) -> None:
     torch.bernoulli(torch.tensor([1, 0])); torch.empty(2).geometric_(2); torch.normal(0.0, -1.0, (2,))
     torch.rand_like(torch.ones(2, dtype=torch.int64)); torch.randn(2, dtype=torch.int64); torch.empty(2).cauchy_(0, -1)
     torch.empty(2).log_normal_(0, -1); torch.Generator().set_state(torch.zeros(3)); torch.randint(0, 3)
+    torch.zeros(2, dtype=torch.complex64).exponential_();
+    torch.zeros(2, dtype=torch.complex64).random_(); torch.zeros(2, dtype=torch.complex64).bernoulli_()
+    torch.zeros(2, dtype=torch.complex64).log_normal_(); torch.randint(5, 1000, (2,), dtype=torch.uint8)
     torch.ones(2, requires_grad=True).uniform_(); torch.Generator().set_state(torch.zeros(3, dtype=torch.uint8))
     """.replace("\n", ";").split(";"),
 )  # fmt: skip

@@ -165,3 +165,22 @@ def test_arrays() -> None:
 def test_what_is_missing_says_so(owner: object, name: str, near: str) -> None:
     with pytest.raises(AttributeError, match=f"does not have it.*{near}"):
         getattr(owner, name)
+
+
+def test_keywords_random_arrays_and_requests() -> None:
+    x = nd.array([1.0, 2.0])
+    assert nd.sum(data=x).asscalar() == 3
+    assert nd.random.normal(shape=(2, 3)).shape == (2, 3)
+    assert (x == None) is False  # noqa: E711
+    x.attach_grad("null")
+    assert x.grad is None
+    for request in (lambda: x.attach_grad("foo"), lambda: sym.var("a").bind(None, {"a": x}, grad_req="foo")):
+        with pytest.raises(ValueError, match="grad_req"):
+            request()
+
+
+def test_values_of_another_shape_change_nothing() -> None:
+    bound = (sym.var("a") + sym.var("b")).bind(None, {"a": nd.ones(2), "b": nd.ones(2)})
+    with pytest.raises(ValueError, match="b has the shape"):
+        bound.forward(a=nd.zeros(2), b=nd.ones(3))
+    assert bound.arg_dict["a"].asnumpy().tolist() == [1, 1]

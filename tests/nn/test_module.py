@@ -78,7 +78,31 @@ PROGRAMS = [
     "with torch.no_grad():\n    print(net(x).requires_grad)\nclass E(nn.Module):\n    def get_extra_state(self): return {'k': 1}\n    def set_extra_state(self, s): print('got', s)\ne = E(); print(e.state_dict()); e.load_state_dict(e.state_dict())",
 ]
 
+PROGRAMS += [
+    "m = nn.Linear(1, 1); m.register_parameter('c', nn.Parameter(torch.tensor(1 + 2j))); print(m.double().c.dtype); m.weight.dtype",
+    "m = nn.Module(); m.register_buffer('z', torch.tensor(1.)); print(m.load_state_dict({'z': torch.tensor([2.])})); m.z",
+    "[isinstance(a, b) for a, b in ((nn.Dropout2d(), nn.Dropout), (nn.AlphaDropout(), nn.Dropout), (nn.CELU(), nn.ELU), (nn.Softshrink(), nn.Hardshrink))]",
+    "[nn.CELU(-1.)(torch.tensor([-1., 1.])), F.avg_pool1d(torch.tensor([[[1, 5, 2]]]), 2), F.avg_pool2d(-torch.arange(16).reshape(1, 1, 4, 4), 3, 1)]",
+    "x = torch.ones(3, 1, requires_grad=True)\nF.mse_loss(x, torch.zeros(3)).backward()\nx.grad",
+    "x = torch.ones(2, requires_grad=True)\nF.mse_loss(x, torch.zeros(3, 2), reduction='sum').backward()\nx.grad",
+    "x = torch.randn(2, 3, requires_grad=True)\nF.cross_entropy(x, torch.tensor([-100, -100])).backward()\nx.grad",
+    "m = nn.Linear(1, 1)\nh = m.register_forward_hook(lambda *a: k.remove())\nk = m.register_forward_hook(lambda *a: print('never again'))\nfor _ in range(2): m(torch.ones(1, 1))",
+]
 REFUSED = [
+    "F.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 3), dilation=0)", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=-1)",
+    "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=0)", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), padding=-1)",
+    "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), groups=0)", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3))",
+    "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 0, 0))", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=1.5)",
+    "F.max_pool1d(torch.ones(1, 1, 4), 2, dilation=-1)", "F.max_pool2d(torch.ones(1, 1, 4, 4), 0)", "F.max_pool2d(torch.ones(1, 1, 4, 4), 2, stride=0)",
+    "F.max_pool2d(torch.ones(1, 1, 4, 4), 2, padding=-1)", "F.max_pool2d(torch.ones(1, 1, 4, 4), 2, stride=-1)", "F.max_pool2d(torch.ones(1, 1, 4, 4), 3, dilation=2)",
+    "F.max_pool2d(torch.ones(1, 1, 4, 4), 2.5)", "F.avg_pool2d(torch.ones(1, 1, 4, 4), 0)", "F.avg_pool1d(torch.ones(1, 1, 4), 2, stride=0)",
+    "F.avg_pool1d(torch.ones(1, 1, 4), 2, padding=-1)", "F.batch_norm(torch.ones(4, 3), torch.zeros(3), torch.ones(3), torch.ones(2), None, True)",
+    "F.batch_norm(torch.ones(4, 3), torch.zeros(3), torch.ones(2), None, None, True)", "F.layer_norm(torch.ones(4, 3), (3,), torch.ones(1))",
+    "nn.BCELoss()(torch.rand(3), torch.tensor([1, 0, 1]))", "nn.BCEWithLogitsLoss()(torch.rand(3), torch.tensor([1, 0, 1]))",
+    "F.binary_cross_entropy(torch.tensor([math.nan]), torch.ones(1))", "F.cross_entropy(torch.ones(2, 2), torch.tensor([0, 1]), torch.ones(3))",
+    "nn.CrossEntropyLoss(torch.ones(2, 2), torch.tensor([0, 1]))", "F.multi_margin_loss(torch.ones(2, 3), torch.tensor([0, -1]))",
+    "F.mse_loss(torch.ones(3), torch.ones(2))", "nn.Linear(3, 2)(np.ones((2, 3)))", "nn.Linear(3, 2)([1, 2, 3])", "F.cross_entropy(torch.ones(2, 3), [0, 1])",
+    "F.cross_entropy(torch.tensor([0, 1]), torch.ones(2, 2))", "nn.Linear(1, 1).type(torch.int64)", "nn.Linear(1, 1).to(foo=1)",
     "nn.Module()(1)", "setattr(net, 'scale', torch.ones(1))", "setattr(net, 'scale', 3)", "setattr(net, 'a', 3)", "setattr(net, 'offset', 3)",
     "net.register_parameter('x.y', None)", "net.register_parameter('', None)", "net.register_parameter('a', None)", "net.register_parameter('q', torch.ones(1))",
     "net.register_parameter(3, None)", "net.register_parameter('q', net.scale * 2)", "net.register_buffer('x.y', None)", "net.register_buffer('a', None)",
@@ -101,6 +125,11 @@ REFUSED = [
 ]
 # The words are torch's own affair here (a kernel's, a generated list of signatures); what is raised is the same.
 OTHER_WORDS = (
+    "F.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 3), dilation=0)", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3))",
+    "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 0", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=1.5)", "F.max_pool1d",
+    "F.max_pool2d(torch.ones(1, 1, 4, 4), 0", "F.max_pool2d(torch.ones(1, 1, 4, 4), 2, stride", "F.max_pool2d(torch.ones(1, 1, 4, 4), 3",
+    "F.max_pool2d(torch.ones(1, 1, 4, 4), 2.5", "F.avg_pool2d(torch.ones(1, 1, 4, 4), 0)", "F.avg_pool1d(torch.ones(1, 1, 4), 2, stride", "F.layer_norm(torch.ones(4",
+    "nn.Linear(3, 2)(np", "nn.Linear(1, 1).to(foo",
     "nn.Linear(2, 3)(torch.ones(4))", "nn.BatchNorm1d(3)(torch.ones(1, 3))", "setattr(net, 'q'", "self.y",
     "nn.Conv2d(3, 4, 3)(torch.ones(5, 5))",
 )  # fmt: skip
@@ -131,6 +160,18 @@ def test_a_failed_load_leaves_the_module_as_it_was() -> None:
     with pytest.raises(RuntimeError, match=r"size mismatch for 3\.bias"):
         module.load_state_dict(bad)
     assert {k: v.tolist() for k, v in module.state_dict().items()} == before
+
+
+def test_what_is_refused_changes_nothing() -> None:
+    mean, var = cr.zeros(3), cr.ones(3)
+    for weight, other in ((cr.ones(2), var), (None, cr.ones(2))):
+        with pytest.raises(RuntimeError):
+            nn.functional.batch_norm(cr.randn(4, 3), mean, other, weight, None, True)
+    assert mean.tolist() == [0, 0, 0]
+    several, named = nn.ParameterList(), nn.ParameterDict()
+    with pytest.raises(KeyError):
+        named["a.b"] = cr.ones(1)
+    assert list(several) == list(named.items()) == []
 
 
 def test_modules_are_pickled_and_copied() -> None:

@@ -102,6 +102,20 @@ def test_complex_and_narrow_parameters(text: str) -> None:
         assert not found, found
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize("value", ["1.0", "1 + 2j"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS"])
+def test_parameters_without_axes(name: str, value: str) -> None:
+    agree(f"""
+p = nn.Parameter(torch.tensor({value}))
+o = torch.optim.{name}([p], lr=0.1)
+def loss():
+    o.zero_grad(); found = (p * p.conj()).real if p.is_complex() else p * p; found.backward(); return found
+for _ in range(3): o.step(loss)
+p
+""")
+
+
 SET_UP = """
 p = nn.Parameter(torch.ones(2)); r = nn.Parameter(torch.zeros(1))
 q = torch.optim.SGD([p, r], lr=0.1, momentum=0.9)

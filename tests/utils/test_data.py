@@ -78,3 +78,23 @@ def test_refusals(source: str) -> None:
 def test_workers_are_not_pretended() -> None:
     with pytest.raises(NotImplementedError, match="num_workers"):
         DataLoader(TensorDataset(cr.ones(3)), num_workers=2)
+
+
+@pytest.mark.torch
+def test_batches_of_mappings_keep_their_kind() -> None:
+    agree(SET_UP + """
+from collections import OrderedDict, defaultdict
+from torch.utils.data import default_collate
+made = defaultdict(list); made["a"] = 1.5
+print(default_collate([made, made]), default_collate([OrderedDict(b=1), OrderedDict(b=2)]))
+""")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("size", [0, -1])
+def test_batches_of_no_size(size: int) -> None:
+    raises(SET_UP + f"""
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self): return iter(range(3))
+list(torch.utils.data.DataLoader(Stream(), batch_size={size}))
+""")
