@@ -14,7 +14,8 @@ import pytest
 import chainrule
 
 FACES = ["nn", "nn.functional", "nn.init", "nn.utils", "nn.modules.linear", "nn.parameter", "optim", "optim.lr_scheduler",
-         "autograd", "autograd.grad_mode", "linalg", "utils", "utils.data", "random", "cuda"]  # fmt: skip
+         "autograd", "autograd.grad_mode", "linalg", "utils", "utils.data", "random", "cuda", "backends",
+         "accelerator"]  # fmt: skip
 
 
 def python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -131,7 +131,7 @@ def unload_ipython_extension(ipython: Any) -> None:
     uninstall()
 
 
-_SUBMODULES = ("insight", "linalg", "nn", "optim", "random", "utils")
+_SUBMODULES = ("accelerator", "backends", "insight", "linalg", "nn", "optim", "random", "utils")
 _INSIGHT = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
 
 

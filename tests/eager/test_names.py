@@ -148,11 +148,18 @@ TABLE = {
         F.binary_cross_entropy_with_logits(M @ x, q.detach()); F.smooth_l1_loss(x, y); F.huber_loss(x, y);
         F.kl_div(x, q.detach(), reduction='sum')
     """,
+    "where and which": """
+        torch.topk(M, 2)[0] * 2; M.topk(1, 0, largest=False)[0] * 2; torch.hstack([x, y]);
+        torch.vstack([x, y]); torch.vstack([M, M]);
+        torch.nonzero(m); m.nonzero(as_tuple=True)[0]; torch.argwhere(M.detach() > 0); torch.unique(i);
+        i.unique(return_counts=True)[1];
+        torch.bincount(i); torch.bincount(i, minlength=9); x.type_as(x.double())
+    """,
     "NumPy's names of axes": """
         M.argmax(axis=1); M.max(axis=1)[0]; M.min(axis=0)[0]; M.std(axis=0); M.var(axis=0, keepdims=True); M.prod(axis=1);
         (M > 0).all(axis=1); (M > 0).any(axis=0); M.cumsum(axis=0); M.cumprod(axis=0); M.softmax(axis=1);
-        M.log_softmax(axis=1); M.logsumexp(axis=1); M.sort(axis=1)[0]; M.argsort(axis=1); M.unsqueeze(axis=0).squeeze(axis=0);
-        M.unbind(axis=0)[0]; M.amax(axis=1); torch.cat([M, M], axis=1); torch.stack([M, M], axis=1); torch.chunk(M, 2, axis=1)[0];
+        M.log_softmax(axis=1); M.logsumexp(axis=1); M.sort(axis=1)[0]; M.argsort(axis=1);
+        M.unsqueeze(axis=0).squeeze(axis=0); M.unbind(axis=0)[0]; M.amax(axis=1); torch.cat([M, M], axis=1); torch.stack([M, M], axis=1); torch.chunk(M, 2, axis=1)[0];
         torch.softmax(M, axis=1); torch.flip(M, dims=(0,)); M.T.contiguous()
     """,
     "several steps": """
@@ -188,7 +195,6 @@ BEYOND = [
     "logdet",
     "matrix_power",
     "unflatten",
-    "hstack",
     "vstack",
     "atleast_2d",
     "diag_embed",

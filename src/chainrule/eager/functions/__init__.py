@@ -10,11 +10,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from chainrule.eager.functions import arithmetic, history, indexing, products, reductions, shapes
+from chainrule.eager.functions import arithmetic, history, indexing, products, reductions, searching, shapes
 
-FUNCTIONS_ONLY: Final = ("einsum", "tensordot", "cat", "stack", "is_tensor", "result_type", "meshgrid", "where")
-METHODS_ONLY: Final = ("view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "contiguous", "detach_")
-HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "H", "T", "mH", "mT")  # for other rooms
+FUNCTIONS_ONLY: Final = (
+    "einsum", "tensordot", "cat", "stack", "hstack", "vstack", "is_tensor", "result_type", "meshgrid", "where",
+)  # fmt: skip
+METHODS_ONLY: Final = (
+    "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",
+)  # fmt: skip
+HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "result_text", "H", "T", "mH", "mT")  # for other rooms
 
 
 OWN_NAMES: Final = ("norm", "sum", "mean")  # whose ``dim`` has no other name, or which know both themselves
@@ -38,7 +42,7 @@ def defined() -> dict[str, Callable[..., Any]]:
     """The functions of the modules here, by name."""
     return {
         name: numpy_named(value) if "dim" in value.__code__.co_varnames and name not in OWN_NAMES else value
-        for module in (arithmetic, reductions, products, shapes, indexing, history)
+        for module in (arithmetic, reductions, searching, products, shapes, indexing, history)
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and not isinstance(value, type)
         and not name.startswith("_") and name not in HELPERS

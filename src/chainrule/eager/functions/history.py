@@ -42,6 +42,11 @@ def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, c
     return clone(input) if copy and out is input else out
 
 
+def type_as(input: Any, other: Any) -> Any:
+    """``input`` in the dtype of ``other``."""
+    return input.cast(other.dtype)
+
+
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy, part of the same history."""
     return F.copy(input)

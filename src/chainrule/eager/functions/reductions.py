@@ -70,7 +70,7 @@ class MaxResult(NamedTuple):
     indices: Any
 
     def __repr__(self) -> str:
-        return _result_text("max", self)
+        return result_text("max", self)
 
 
 class MinResult(NamedTuple):
@@ -80,7 +80,7 @@ class MinResult(NamedTuple):
     indices: Any
 
     def __repr__(self) -> str:
-        return _result_text("min", self)
+        return result_text("min", self)
 
 
 class SortResult(NamedTuple):
@@ -90,10 +90,10 @@ class SortResult(NamedTuple):
     indices: Any
 
     def __repr__(self) -> str:
-        return _result_text("sort", self)
+        return result_text("sort", self)
 
 
-def _result_text(name: str, result: Any) -> str:
+def result_text(name: str, result: Any) -> str:
     """Several results as torch prints them."""
     parts = ",\n".join(f"{field}={value!r}" for field, value in result._asdict().items())
     return f"torch.return_types.{name}(\n{parts})"

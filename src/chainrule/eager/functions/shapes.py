@@ -248,6 +248,17 @@ def _no_tensors(name: str, tensors: Any) -> TypeError:
     return TypeError(f"expected Tensor as element {k} in argument 0, but got {type(tensors[k]).__name__}")
 
 
+def hstack(tensors: Sequence[Any]) -> Any:
+    """Tensors joined along their second axis, vectors along their only one."""
+    parts = [x.reshape(1) if x.ndim == 0 else x for x in tensors]
+    return cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Any]) -> Any:
+    """Tensors joined along their first axis, vectors being rows."""
+    return cat([x.reshape(1, -1) if x.ndim < 2 else x for x in tensors], 0)
+
+
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors of one shape along a new axis ``dim``."""
     try:

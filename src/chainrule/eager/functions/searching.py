@@ -1,0 +1,77 @@
+"""Where elements are, which there are and how often, with torch's names of axes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.core import spec
+from chainrule.eager.functions.axes import axis_of
+from chainrule.eager.functions.reductions import result_text, sort
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import Refusal, not_a_tensor, type_name
+
+
+def _array(name: str, input: Any) -> np.ndarray:
+    if not isinstance(input, Tensor):
+        raise not_a_tensor(name, "input", 1, input)
+    return input.array  # type: ignore[no-any-return]
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """A row of indices for each element that is not zero; with ``as_tuple`` a tensor of them for each axis."""
+    array = _array("nonzero", input)
+    if as_tuple:
+        return tuple(map(wrap, np.nonzero(array if array.ndim else array[None])))
+    return wrap(np.argwhere(array))
+
+
+def argwhere(input: Any) -> Tensor:
+    """A row of indices for each element that is not zero."""
+    return wrap(np.argwhere(_array("argwhere", input)))
+
+
+def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+           dim: int | None = None) -> Any:  # fmt: skip
+    """The different elements (or slices along ``dim``) in order, on request which of them stands where, and how often."""
+    array = _array("unique", input)
+    axis = None if dim is None else axis_of(dim, array.ndim)
+    settings: Any = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": axis}
+    found = np.unique(array, **settings)
+    return tuple(map(wrap, found)) if isinstance(found, tuple) else wrap(found)
+
+
+def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Tensor:
+    """How often each whole number from 0 on occurs; or the sum of the ``weights`` that stand where it does."""
+    array = _array("bincount", input)
+    if input.dtype.category != spec.INTEGER:
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{type_name(input.dtype)}'")
+    if array.ndim != 1 or np.any(array < 0):
+        raise Refusal("bincount only supports 1-d non-negative integral inputs.")
+    if weights is None:
+        return wrap(np.bincount(array, minlength=minlength))
+    kept = weights.array.dtype if weights.dtype.is_floating_point else np.dtype(np.float64)
+    return wrap(np.bincount(array, weights.array, minlength).astype(kept))
+
+
+class TopResult(NamedTuple):
+    """The largest (or smallest) elements and where they stood."""
+
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return result_text("topk", self)
+
+
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> TopResult:
+    """The ``k`` largest elements along ``dim`` (or smallest), in order, and where they stood; equal ones in theirs."""
+    array = _array("topk", input)
+    axis = axis_of(dim, array.ndim)
+    if not 0 <= k <= (array.shape[axis] if array.ndim else 1):
+        raise Refusal("selected index k out of range")
+    found = sort(input, dim, descending=largest)
+    if array.ndim == 0:
+        return TopResult(*found)
+    return TopResult(*(part.narrow(axis, 0, k) for part in found))
