@@ -159,7 +159,8 @@ TABLE = {
         M.argmax(axis=1); M.max(axis=1)[0]; M.min(axis=0)[0]; M.std(axis=0); M.var(axis=0, keepdims=True); M.prod(axis=1);
         (M > 0).all(axis=1); (M > 0).any(axis=0); M.cumsum(axis=0); M.cumprod(axis=0); M.softmax(axis=1);
         M.log_softmax(axis=1); M.logsumexp(axis=1); M.sort(axis=1)[0]; M.argsort(axis=1);
-        M.unsqueeze(axis=0).squeeze(axis=0); M.unbind(axis=0)[0]; M.amax(axis=1); torch.cat([M, M], axis=1); torch.stack([M, M], axis=1); torch.chunk(M, 2, axis=1)[0];
+        M.unsqueeze(axis=0).squeeze(axis=0); M.unbind(axis=0)[0]; M.amax(axis=1); torch.cat([M, M], axis=1);
+        torch.stack([M, M], axis=1); torch.chunk(M, 2, axis=1)[0];
         torch.softmax(M, axis=1); torch.flip(M, dims=(0,)); M.T.contiguous()
     """,
     "several steps": """
