@@ -19,9 +19,13 @@ METHODS_ONLY: Final = (
     "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",
 )  # fmt: skip
 HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "result_text", "H", "T", "mH", "mT")  # for other rooms
-
-
 OWN_NAMES: Final = ("norm", "sum", "mean")  # whose ``dim`` has no other name, or which know both themselves
+
+
+def parameters(fun: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of what ``fun`` takes (inspect.signature would take its time, and this is read at import)."""
+    code = fun.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def numpy_named(fun: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,7 +45,7 @@ def numpy_named(fun: Callable[..., Any]) -> Callable[..., Any]:
 def defined() -> dict[str, Callable[..., Any]]:
     """The functions of the modules here, by name."""
     return {
-        name: numpy_named(value) if "dim" in value.__code__.co_varnames and name not in OWN_NAMES else value
+        name: numpy_named(value) if "dim" in parameters(value) and name not in OWN_NAMES else value
         for module in (arithmetic, reductions, searching, products, shapes, indexing, history)
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and not isinstance(value, type)
