@@ -79,7 +79,7 @@ def functions_stub() -> str:
     lines.append("from chainrule.core.spec import DType\n\n__version__: str")
     lines += [f"{name}: DType" for name in ("half", "float", "double", "cfloat", "cdouble", "short", "int", "long")]
     lines += [f"from chainrule import {name} as {name}" for name in chainrule._SUBMODULES]
-    lines += [f"from {module} import {name} as {name}" for name, module in chainrule._INSIGHT.items()]
+    lines += [f"from {module} import {name} as {name}" for name, module in chainrule._LATER.items()]
     lines += ["pi: builtins.float", "inf: builtins.float", "nan: builtins.float", "e: builtins.float\n"]
     for name in public_names():
         fun = getattr(chainrule, name)

@@ -132,15 +132,18 @@ def unload_ipython_extension(ipython: Any) -> None:
 
 
 _SUBMODULES = ("accelerator", "backends", "insight", "linalg", "nn", "optim", "random", "utils")
-_INSIGHT = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
+_TYPED = ("Float", "Double", "Half", "Long", "Int", "Short", "Byte", "Char", "Bool")
+_LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"} | {
+    f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED
+}
 
 
 def __getattr__(name: str) -> Any:
     """What is only made, or imported, when first asked for: importing chainrule stays a matter of milliseconds."""
     if name in _SUBMODULES:
         return _importlib.import_module(f"chainrule.{name}")
-    if name in _INSIGHT:
-        found = getattr(_importlib.import_module(_INSIGHT[name]), name)
+    if name in _LATER:
+        found = getattr(_importlib.import_module(_LATER[name]), name)
     else:
         found = _namespace.function_named(name)
     if found is None:
@@ -150,4 +153,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_namespace.public_names(), *_SUBMODULES, *_INSIGHT})
+    return sorted({*globals(), *_namespace.public_names(), *_SUBMODULES, *_LATER})

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import chainrule as cr
 from tests.oracle import agree, both
 
 EXPRESSIONS = """
@@ -52,6 +53,9 @@ EXPRESSIONS = """
     Size([2]) + Size([3]); Size([2]) + (3,); (3,) + Size([2]); Size([2]) * 2; 2 * Size([2]);
     tensor([1.5, 2.7]).to(int); tensor([1]).to(float); tensor([1]).to(bool); zeros(2, dtype=bool); tensor([1], dtype=float);
     arange(3, dtype=float); zeros_like(torch.ones(2), dtype=int); full((1,), 2, dtype=float); ones(1).to('cpu', float);
+    FloatTensor([1, 2]); LongTensor([1, 2]); DoubleTensor([1.5]); BoolTensor([True]); IntTensor([[1], [2]]); LongTensor([1.5]);
+    FloatTensor(2, 3).shape; LongTensor(2).shape; FloatTensor(); ByteTensor([1]); FloatTensor; FloatTensor(np.ones(2));
+    autograd.Variable(torch.ones(2), requires_grad=True); autograd.Variable(torch.ones(2)); autograd.Variable(3);
     Size([2]) + [1]; [1] + Size([2]);
     ones(2, 3).shape; ones(2, 3).size(); ones(2, 3).size(0); ones(2, 3).size(-1); ones(2, 3).shape[1];
     len(torch.ones(2, 3)); ones(2, 3).numel(); ones(2, 3).dim(); ones(2, 3).ndim; ones(2, 3).stride();
@@ -179,8 +183,15 @@ for start, end in ((0, 1), (0, 2 * math.pi), (-3.3, 7.7), (1, -1), (0, 1000)):
         np.testing.assert_allclose(b, a, rtol=2 * ulp, atol=ulp * np.abs(a).max(), err_msg=f"line {i}")
 
 
+def test_old_names_of_types() -> None:
+    t = cr.ones(2)
+    assert isinstance(t, cr.FloatTensor)
+    assert not isinstance(t, cr.LongTensor)
+    assert isinstance(t, cr.autograd.Variable)
+    assert cr.autograd.Variable(t).data_ptr() == t.data_ptr()
+
+
 def test_linspace_without_torch() -> None:
-    import chainrule as cr
 
     values = cr.linspace(0.0, 2.0 * math.pi, steps=25)
     step = np.float32(2.0 * math.pi) / np.float32(24)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from chainrule.autograd import grad_mode
+from chainrule.autograd import grad_mode, variable
+from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing
 
-__all__ = ["backward", "enable_grad", "grad", "grad_mode", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Variable", "backward", "enable_grad", "grad", "grad_mode", "inference_mode", "no_grad", "set_grad_enabled", "variable",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

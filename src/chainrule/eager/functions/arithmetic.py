@@ -57,6 +57,13 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
+def pow(input: Any, exponent: Any) -> Any:
+    """``input ** exponent``."""
+    if not (isinstance(input, Box) or isinstance(exponent, Box)):
+        raise not_a_tensor("pow", "input", 1, input)
+    return F.power(input, exponent)
+
+
 def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     """``input`` limited to [min, max]; None for no limit."""
     if min is None and max is None:

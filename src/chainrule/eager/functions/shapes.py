@@ -259,6 +259,15 @@ def vstack(tensors: Sequence[Any]) -> Any:
     return cat([x.reshape(1, -1) if x.ndim < 2 else x for x in tensors], 0)
 
 
+def diff(input: Any, n: int = 1, dim: int = -1) -> Any:
+    """The differences of neighbours along ``dim``, ``n`` times over."""
+    axis = axis_of(dim, input.ndim)
+    for _ in range(min(n, input.array.shape[axis])):
+        more = input.array.shape[axis] - 1
+        input = input.narrow(axis, 1, more) - input.narrow(axis, 0, more)
+    return input
+
+
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors of one shape along a new axis ``dim``."""
     try:
