@@ -89,6 +89,10 @@ PROGRAMS += [
     "m = nn.Linear(1, 1)\nh = m.register_forward_hook(lambda *a: k.remove())\nk = m.register_forward_hook(lambda *a: print('never again'))\nfor _ in range(2): m(torch.ones(1, 1))",
 ]
 REFUSED = [
+    *(f"F.ctc_loss(torch.zeros(6, 2, 5), torch.tensor([[1, 2], [3, 4]]), {rest})" for rest in (
+        "torch.tensor([7, 6]), torch.tensor([2, 2])", "torch.tensor([6]), torch.tensor([2, 2])", "torch.tensor([6, 6]), torch.tensor([2])",
+        "torch.tensor([6., 6.]), torch.tensor([2, 2])", "torch.tensor([6, 6]), torch.tensor([3, 2])", "(6, 6), (2, 2), blank=9", "(6, 6), (2, -1)",
+        "(-1, 6), (2, 2)")), "F.ctc_loss(torch.zeros(6, 2, 5), torch.tensor([1, 2, 3]), (6, 6), (2, 2))",
     "torch.ones(2).topk(3)", "torch.bincount(torch.tensor([-1]))", "torch.bincount(torch.tensor([1.]))",
     "F.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 3), dilation=0)", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=-1)",
     "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=0)", "F.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), padding=-1)",

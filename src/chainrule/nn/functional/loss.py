@@ -284,8 +284,9 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     reduction = checked_reduction(None, None, reduction)
     alone = log_probs.ndim == 2
     scores = log_probs.unsqueeze(1) if alone else log_probs
-    inputs, lengths = (np.asarray(n.array if isinstance(n, Tensor) else n, np.int64).reshape(-1)
-                       for n in (input_lengths, target_lengths))  # fmt: skip
+    inputs = _lengths("input_lengths", input_lengths, scores.array.shape[1], scores.array.shape[0])
+    lengths = _lengths("target_lengths", target_lengths, scores.array.shape[1], None)
+    _check_labels(targets.array.shape, lengths, blank, scores.array.shape[2])
     losses = F.ctc_loss(scores, _padded_targets(targets.array, lengths), inputs, lengths, blank=blank)
     impossible = losses.array > LARGEST
     if impossible.any():
@@ -294,6 +295,32 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
         return F.mean(losses / wrap(np.maximum(lengths, 1).astype(losses.array.dtype)))
     found = reduced(losses, reduction)
     return found.squeeze(0) if alone and reduction == "none" else found
+
+
+def _lengths(name: str, given: Any, batch: int, most: int | None) -> Any:
+    """The lengths of a batch, none of them negative or above ``most``."""
+    lengths = np.asarray(given.array if isinstance(given, Tensor) else given).reshape(-1)
+    if lengths.size and lengths.dtype.kind not in "iu":
+        raise Refusal(f"{name} must be integral")
+    if lengths.size != batch:
+        raise ShapeError(f"{name} must be of size batch_size")
+    bounds = [(lengths < 0, "least 0")] + ([] if most is None else [(lengths > most, f"most {most}")])
+    for wrong, bound in bounds:
+        if wrong.any():
+            raise Refusal(f"Expected {name} to have value at {bound}, but got value {lengths[wrong][0]} "
+                          "(while checking arguments for ctc_loss_allocate_outputs)")  # fmt: skip
+    return lengths.astype(np.int64)
+
+
+def _check_labels(shape: tuple[int, ...], lengths: Any, blank: int, classes: int) -> None:
+    if not 0 <= blank < classes:
+        raise Refusal("blank must be in label range")
+    where = "for argument #2 'targets' (while checking arguments for ctc_loss_allocate_outputs)"
+    if len(shape) == 1 and lengths.size > 1 and shape[0] != lengths.sum():
+        raise ShapeError(f"Expected tensor to have size {lengths.sum()} at dimension 0, but got size {shape[0]} {where}")
+    if len(shape) == 2 and shape[1] < lengths.max(initial=0):
+        raise ShapeError(f"Expected tensor to have size at least {lengths.max()} at dimension 1, but got size {shape[1]} "
+                         f"{where}")  # fmt: skip
 
 
 LARGEST: Final = 1e29  # a loss above this is one of an impossible target
