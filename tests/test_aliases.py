@@ -144,6 +144,15 @@ def test_no_module_pretends(name: str) -> None:
         getattr(module, near + "x")
 
 
+def test_asking_whether_a_module_is_there() -> None:
+    program = """
+import importlib.util, chainrule
+chainrule.install()
+print([importlib.util.find_spec(name) is not None for name in ("torch", "torch.nn", "torch.distributed", "mxnet.gluon")])
+"""
+    assert output(program) == "[True, True, False, False]\n"
+
+
 def test_python_itself_names_the_nearest_method() -> None:
     done = python("import chainrule\nchainrule.ones(1).backwards")
     assert done.stderr.endswith("AttributeError: 'Tensor' object has no attribute 'backwards'. Did you mean: 'backward'?\n")

@@ -82,6 +82,8 @@ class _Finder(MetaPathFinder):
         ours = f"{module}.{rest}"
         if rest.partition(".")[0] in public and importlib.util.find_spec(ours) is not None:
             return ModuleSpec(fullname, _Alias(ours))
+        if sys._getframe(2).f_globals.get("__name__") == "importlib.util":
+            return None  # somebody only asks whether it is there
         near = nearest(rest, public)
         hint = f" The nearest: {', '.join(f'{name}.{n}' for n in near)}." if near else ""
         raise ModuleNotFoundError(
