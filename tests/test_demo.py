@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -161,18 +160,30 @@ def test_an_interruption_is_one_line(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent differently there")
 def test_ctrl_c(tmp_path: Path) -> None:
-    program = "import sys; from chainrule.demo import main; print('.', flush=True); sys.exit(main())"
+    # Sent while it trains: before, libraries are being loaded, and one that calls back from C may lose the signal.
+    program = """
+import sys
+from chainrule.demo import main, training
+judge = training.judge
+def first(*args):
+    training.judge = judge
+    print(".", flush=True)
+    return judge(*args)
+training.judge = first
+sys.exit(main())
+"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with subprocess.Popen(
         [sys.executable, "-c", program, "--out", str(tmp_path / "out"), "--epochs", "100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     ) as process:  # fmt: skip
-        assert process.stdout is not None
-        process.stdout.readline()
-        while not (tmp_path / "out").exists():
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            assert ".\n" in process.stdout  # reads up to it
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert errors == "\nchainrule demo: interrupted\n"
 
