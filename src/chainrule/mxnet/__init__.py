@@ -12,6 +12,7 @@ from chainrule.mxnet import autograd, ndarray, random, symbol
 from chainrule.mxnet.context import Context, cpu, current_context, gpu
 
 nd, sym = ndarray, symbol
+nd.random = random  # MXNet has it in both places; the module there stands above its arrays
 __all__ = [
     "Context", "autograd", "cpu", "current_context", "gpu", "nd", "ndarray", "random", "sym", "symbol",
 ]  # fmt: skip

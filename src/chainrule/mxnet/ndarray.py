@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -265,8 +264,6 @@ _MADE = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "random":
-        return import_module("chainrule.mxnet.random")
     if name not in FUNCTIONS:
         raise missing(__name__, name, [*_MADE, *FUNCTIONS])
 
