@@ -149,9 +149,9 @@ TABLE = {
         F.kl_div(x, q.detach(), reduction='sum')
     """,
     "where and which": """
-        x.pow(exponent=2); torch.pow(2, x); torch.diff(x); M.diff(dim=0); M.diff(2, 1);
+        x.pow(exponent=2); torch.pow(2, x); torch.diff(x); M.diff(dim=0); M.diff(2, 1); torch.hstack([M, M]); M.diff(9);
         torch.topk(M, 2)[0] * 2; M.topk(1, 0, largest=False)[0] * 2; torch.hstack([x, y]);
-        torch.vstack([x, y]); torch.vstack([M, M]);
+        torch.vstack([x, y]); torch.vstack([M, M]); torch.column_stack([x, y]); torch.column_stack([M, x]);
         torch.nonzero(m); m.nonzero(as_tuple=True)[0]; torch.argwhere(M.detach() > 0); torch.unique(i);
         i.unique(return_counts=True)[1];
         torch.bincount(i); torch.bincount(i, minlength=9); x.type_as(x.double())

@@ -184,3 +184,11 @@ def test_values_of_another_shape_change_nothing() -> None:
     with pytest.raises(ValueError, match="b has the shape"):
         bound.forward(a=nd.zeros(2), b=nd.ones(3))
     assert bound.arg_dict["a"].asnumpy().tolist() == [1, 1]
+
+
+def test_what_a_symbol_says_of_itself() -> None:
+    c = 2 * sym.var("a") + sym.var("b")
+    assert sym.var("a").list_outputs() == ["a"]
+    assert c.list_outputs() == [f"{c.name}_output"]
+    assert [s.name for s in c.get_internals()][-1] == c.name
+    assert {"a", "b"} < {s.name for s in c.get_internals()}

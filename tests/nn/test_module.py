@@ -79,6 +79,10 @@ PROGRAMS = [
 ]
 
 PROGRAMS += [
+    "d = nn.ParameterDict({'a': torch.ones(1), 'b': torch.zeros(2)})\nprint(d.popitem()); d",
+    "e = nn.Embedding.from_pretrained(torch.arange(6.).reshape(3, 2))\nprint(e.weight.requires_grad, e); e(torch.tensor([2, 0]))",
+    "m = nn.Linear(1, 1)\nm._register_load_state_dict_pre_hook(lambda state, *rest: state.update(bias=torch.ones(1)))\nm.load_state_dict({'weight': torch.zeros(1, 1)}); m.bias",
+    "m = nn.Linear(1, 1)\nm.register_full_backward_hook(lambda m, i, o: print('full', o))\nm(torch.ones(1, 1, requires_grad=True)).sum().backward()",
     "m = nn.Linear(1, 1); m.register_parameter('c', nn.Parameter(torch.tensor(1 + 2j))); print(m.double().c.dtype); m.weight.dtype",
     "m = nn.Module(); m.register_buffer('z', torch.tensor(1.)); print(m.load_state_dict({'z': torch.tensor([2.])})); m.z",
     "[isinstance(a, b) for a, b in ((nn.Dropout2d(), nn.Dropout), (nn.AlphaDropout(), nn.Dropout), (nn.CELU(), nn.ELU), (nn.Softshrink(), nn.Hardshrink))]",
@@ -177,6 +181,14 @@ def test_what_is_refused_changes_nothing() -> None:
     with pytest.raises(KeyError):
         named["a.b"] = cr.ones(1)
     assert list(several) == list(named.items()) == []
+
+
+def test_the_older_backward_hook_is_the_full_one() -> None:
+    seen: list[object] = []
+    m = nn.Linear(2, 1)
+    m.register_backward_hook(lambda module, inputs, outputs: seen.extend((module, inputs[0].shape, outputs[0].shape)))
+    m(cr.ones(3, 2, requires_grad=True)).sum().backward()
+    assert seen == [m, (3, 2), (3, 1)]
 
 
 def test_modules_are_pickled_and_copied() -> None:

@@ -69,6 +69,7 @@ complex128 = DType("complex128", np.complex128, COMPLEX)
 
 DTYPES: Final = (bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64,
                  float16, bfloat16, float32, float64, complex64, complex128)  # fmt: skip
+PYTHON_TYPES: Final[dict[Any, DType]] = {float: float64, int: int64, bool: bool_, complex: complex128}  # as dtypes
 _BY_NAME: Final = {d.name: d for d in DTYPES}
 _BY_NUMPY: Final[dict[Any, DType]] = {d.numpy: d for d in DTYPES}
 
@@ -76,11 +77,6 @@ _BY_NUMPY: Final[dict[Any, DType]] = {d.numpy: d for d in DTYPES}
 def by_name(name: str) -> DType:
     """The DType called ``name``, as in ``by_name("float32")``."""
     return _BY_NAME[name]
-
-
-def python_types() -> dict[Any, DType]:
-    """What Python's types of numbers stand for where a dtype is asked for."""
-    return {float: float64, int: int64, bool: bool_, complex: complex128}
 
 
 def of_numpy(dtype: Any) -> DType:

@@ -37,7 +37,7 @@ def checked_dtype(name: str, dtype: Any, otherwise: DType) -> DType:
     if dtype is None:
         return otherwise
     if isinstance(dtype, type):
-        dtype = spec.python_types().get(dtype, dtype)
+        dtype = spec.PYTHON_TYPES.get(dtype, dtype)
     if not isinstance(dtype, DType):
         raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
     return dtype

@@ -13,7 +13,7 @@ from typing import Any, Final
 from chainrule.eager.functions import arithmetic, history, indexing, products, reductions, searching, shapes
 
 FUNCTIONS_ONLY: Final = (
-    "einsum", "tensordot", "cat", "stack", "hstack", "vstack", "is_tensor", "result_type", "meshgrid", "where",
+    "einsum", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor", "result_type", "meshgrid", "where",
 )  # fmt: skip
 METHODS_ONLY: Final = (
     "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",

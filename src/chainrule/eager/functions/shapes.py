@@ -250,22 +250,23 @@ def _no_tensors(name: str, tensors: Any) -> TypeError:
 
 def hstack(tensors: Sequence[Any]) -> Any:
     """Tensors joined along their second axis, vectors along their only one."""
-    parts = [x.reshape(1) if x.ndim == 0 else x for x in tensors]
-    return cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
+    return shaping.hstack(tensors)
 
 
 def vstack(tensors: Sequence[Any]) -> Any:
     """Tensors joined along their first axis, vectors being rows."""
-    return cat([x.reshape(1, -1) if x.ndim < 2 else x for x in tensors], 0)
+    return shaping.vstack(tensors)
+
+
+def column_stack(tensors: Sequence[Any]) -> Any:
+    """Tensors joined along their second axis, vectors being columns."""
+    return shaping.column_stack(tensors)
 
 
 def diff(input: Any, n: int = 1, dim: int = -1) -> Any:
     """The differences of neighbours along ``dim``, ``n`` times over."""
     axis = axis_of(dim, input.ndim)
-    for _ in range(min(n, input.array.shape[axis])):
-        more = input.array.shape[axis] - 1
-        input = input.narrow(axis, 1, more) - input.narrow(axis, 0, more)
-    return input
+    return shaping.diff(input, min(n, input.array.shape[axis]), axis)
 
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
