@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from chainrule.autograd import grad_mode, variable
+from chainrule.autograd import anomaly_mode, function, grad_mode, graph, variable
+from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+from chainrule.autograd.function import Function
 from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -13,7 +15,8 @@ from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing
 
 __all__ = [
-    "Variable", "backward", "enable_grad", "grad", "grad_mode", "inference_mode", "no_grad", "set_grad_enabled", "variable",
+    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "grad", "grad_mode",
+    "graph", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled", "variable",
 ]  # fmt: skip
 
 

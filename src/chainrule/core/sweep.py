@@ -188,17 +188,19 @@ def sweep(
             return leaves
         if type(g) is not ndarray and isinstance(g, np.generic):
             g = np.asarray(g)  # NumPy computes with 0-d arrays twice as fast as with its scalars
-        if needed is not None:
+        if needed is not None and needed[node]:
             watch(node, g)
         if node.hooks is not None:
             g = node.hooks(g)
-        if needed is not None and not needed[node]:
+        if needed is not None and not needed[node]:  # as in torch, hooks act on what is asked for only where the way ends
+            watch(node, g)
             contributions = ()
             continue
         if node.seq < written:
             check(node)
         form = node.form
-        contributions = form.pull(node if revive is None else revive(node), g)
+        alive = node if revive is None else revive(node)
+        contributions = alive.form.pull(alive, g)
         if not retain and form.spent is not form:
             node.form = form.spent
             node.x = node.y = node.out = None

@@ -2,181 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import warnings
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port, project, sweep
-from chainrule.eager import inplace, modes
+from chainrule.eager import modes, writes
+from chainrule.eager.accumulating import store
+from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import quietly
-from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor, leaf, remembered, wrap
-from chainrule.errors import GraphError, ShapeError, type_name
-
-
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away, from every table that knows its number."""
-
-    def __init__(self, *tables: dict[int, Any], key: int) -> None:
-        self._tables = tables
-        self.id = key
-
-    def remove(self) -> None:
-        for table in self._tables:
-            table.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
-def register(table: dict[int, Any], hook: Any) -> RemovableHandle:
-    """Put ``hook`` at the end of ``table``; returns what takes it away."""
-    key = next_seq()
-    table[key] = hook
-    return RemovableHandle(table, key=key)
-
-
-class Hooks:
-    """The hooks on one edge: called with its complete cotangent, in order of registration."""
-
-    __slots__ = ("functions", "retained")
-
-    def __init__(self) -> None:
-        self.functions: dict[int, Callable[[Tensor], Tensor | None]] = {}
-        self.retained: weakref.ref[Tensor] | None = None  # the tensor that asked to keep its gradient
-
-    def add(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        return register(self.functions, hook)
-
-    def __call__(self, g: Any) -> Any:
-        t = g if isinstance(g, Tensor) else wrap(g)
-        for hook in list(self.functions.values()):
-            t = _replaced(hook, hook(t), t)
-        keeper = self.retained() if self.retained is not None else None
-        if keeper is not None:
-            store(keeper, {keeper: t if isinstance(g, Tensor) else t.array})
-        return t if isinstance(g, Tensor) else t.array
-
-
-class PortHooks:
-    """The hooks on the outputs of a node that has several, and the one on all of them together."""
-
-    __slots__ = ("ports", "whole")
-    retained = None
-
-    def __init__(self, whole: Callable[[list[Any]], list[Any]] | None = None) -> None:
-        self.ports: dict[int, Hooks] = {}
-        self.whole = whole
-
-    def __call__(self, g: list[Any]) -> list[Any]:
-        g = [self.ports[k](part) if k in self.ports and part is not None else part for k, part in enumerate(g)]
-        return g if self.whole is None else self.whole(g)
-
-
-def _replaced(hook: Any, value: Any, t: Tensor) -> Tensor:
-    """What a hook made of the cotangent ``t``, validated."""
-    if value is None:
-        return t
-    if not isinstance(value, Tensor):
-        raise TypeError(f"expected Variable, but hook returned '{type(value).__name__}'")
-    if value.array.shape != t.array.shape:
-        raise ShapeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the size of value")
-    if value.dtype is not t.dtype:
-        raise RuntimeError(
-            f"hook '{getattr(hook, '__name__', hook)}' has changed the type of value "
-            f"(was torch.{type_name(t.dtype)}Tensor got torch.{type_name(value.dtype)}Tensor)"
-        )
-    return value
-
-
-def hooks_of(tensor: Tensor) -> Hooks:
-    """The hooks on the edge of ``tensor``, made if there are none."""
-    edge = tensor if tensor.node is None else tensor.node
-    if edge.hooks is None:
-        edge.hooks = Hooks()
-        if type(edge) is Port:
-            if edge.node.hooks is None:
-                edge.node.hooks = PortHooks()
-            edge.node.hooks.ports[edge.index] = edge.hooks
-    return edge.hooks  # type: ignore[no-any-return]
-
-
-def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-    """Call ``hook(grad)`` whenever the gradient of this tensor is computed; what it returns replaces it."""
-    if not tensor.requires_grad:
-        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    return hooks_of(tensor).add(hook)
-
-
-def retain_grad(tensor: Tensor) -> None:
-    """Let a backward pass fill ``.grad`` of this non-leaf too."""
-    if not tensor.requires_grad:
-        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    if tensor.node is not None:
-        hooks_of(tensor).retained = weakref.ref(tensor)
-
+from chainrule.eager.tensor import Tensor, remembered, wrap
+from chainrule.errors import GraphError, ShapeError
 
 _leaf_lock: Final = threading.RLock()
-
-
-def _references() -> tuple[int, int]:
-    """How often an array counts as held by a local variable only, and by a tensor and a local variable."""
-    holder = object.__new__(Tensor)
-    array = np.empty(1)
-    local = sys.getrefcount(array)
-    holder.array = array
-    return local, sys.getrefcount(array)
-
-
-LOCAL, SLOT = _references()
-
-
-def owned(arrays: dict[Any, Any], key: Any) -> Any:
-    """Take a cotangent out of ``arrays`` as an array that nobody else holds."""
-    g = arrays.pop(key)
-    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= LOCAL:
-        return g
-    return g if isinstance(g, Tensor) else np.array(g, order="C")
-
-
-def add_to(grad: Tensor, g: Any) -> Tensor:
-    """``grad + g``: in place, unless someone is to differentiate it, or may not write to it."""
-    array = grad.array
-    if isinstance(g, Tensor) or grad.requires_grad or not array.flags.writeable:
-        total: Tensor = grad + g
-        return total
-    if sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
-        inplace.log_write(grad)
-    np.add(array, g, array)
-    return grad
 
 
 def accumulate(leaves: dict[Tensor, Any]) -> None:
     """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
     with _leaf_lock:
         for tensor in list(leaves):
-            if tensor.hooks is not None:
-                leaves[tensor] = tensor.hooks(leaves[tensor])
+            hooks = tensor.hooks
+            if hooks is None:
+                store(tensor, leaves)
+                continue
+            g = leaves[tensor] = hooks.arriving(hooks(leaves[tensor]))
             store(tensor, leaves)
-
-
-def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
-    """Add the cotangent of ``tensor`` to its ``.grad``: the first becomes an array of its own."""
-    before = tensor._grad
-    if before is not None:
-        tensor._grad = add_to(before, cotangents[tensor])
-    else:
-        g = owned(cotangents, tensor)
-        tensor._grad = F.overwrite(g, g) if isinstance(g, Tensor) else leaf(g, tensor.lane)
+            hooks.stored(tensor, g)
 
 
 def edge_of(tensor: Tensor) -> Any:
@@ -264,7 +118,10 @@ def run(
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents."""
     outer = modes.state()
-    modes.enter(modes.mode_for(create_graph, outer is not None and outer.inference))
+    reviving = revive if create_graph else None
+    if outer is not None and outer.anomaly is not None:
+        reviving = outer.anomaly.watched(reviving)
+    modes.enter(modes.NO_GRAD if outer is None and not create_graph else modes.changed(grad=create_graph))
     try:
         return quietly(
             lambda: finish(
@@ -273,9 +130,9 @@ def run(
                     retain=retain,
                     needed=needed,
                     watch=watch,
-                    revive=revive if create_graph else None,
-                    written=inplace.last_write,
-                    check=inplace.check_saved,
+                    revive=reviving,
+                    written=writes.last_write,
+                    check=writes.check_saved,
                 )
             )
         )

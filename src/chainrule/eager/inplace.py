@@ -1,139 +1,71 @@
-"""Writing in place, and finding out whether a saved value was overwritten.
-
-A write is logged under the array that owns the memory, with the number the next node would get: whatever a node
-with a smaller number saved of that memory is stale. Recording pays nothing for this.
-"""
+"""Writing in place: the values, and the history that the tensor, its base and all views of that have from then on."""
 
 from __future__ import annotations
 
-import re
-import threading
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
+from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
-from chainrule.core.sweep import Node, Port
-from chainrule.eager import modes
+from chainrule.core.sweep import Node
+from chainrule.eager import modes, tape, views
+from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.modes import NO_GRAD
-from chainrule.eager.tensor import Tensor
-from chainrule.errors import GraphError, ShapeError, broadcast_error, shape_text, type_name
-
-KEPT: Final = 64  # writes remembered one by one, for the message
-
-
-class Writes:
-    """The writes to one block of memory."""
-
-    __slots__ = ("count", "owner", "seqs")
-
-    def __init__(self, owner: weakref.ref[np.ndarray]) -> None:
-        self.owner = owner
-        self.count = 0
-        self.seqs: deque[int] = deque(maxlen=KEPT)
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.views import window_of
+from chainrule.eager.writes import log_write
+from chainrule.errors import ShapeError, broadcast_error, shape_text, type_name
+from chainrule.ops import strided
+from chainrule.ops.strided import Window, distinct
 
 
-_log: Final[dict[int, Writes]] = {}
-_lock: Final = threading.Lock()
-last_write = 0
+def is_recorded(t: Tensor) -> bool:
+    """Whether the values of ``t`` have a history that matters: its own, or that of the tensor it is a view of."""
+    base = views.base_of(t)
+    return t.requires_grad or (base is not None and base.requires_grad)
 
 
-def owner_of(array: Any) -> Any:
-    """The array whose memory ``array`` is a view of."""
-    while type(array.base) is np.ndarray:
-        array = array.base
-    return array
-
-
-def log_write(tensor: Tensor) -> None:
-    """Note that the memory of ``tensor`` has been written to (writes through ``.data`` are not noted)."""
-    global last_write
-    if tensor.version is not None:
-        return
-    array = tensor.array
-    if array.base is not None:
-        array = owner_of(array)
-    writes = _log.get(id(array)) or first_write(array)
-    with _lock:  # last_write never goes back
-        last_write = seq = next_seq()
-        writes.count += 1
-        writes.seqs.append(seq)
-
-
-def first_write(owner: np.ndarray) -> Writes:
-    """A log for the memory of ``owner``, which ends with it."""
-    key = id(owner)
-    with _lock:
-        return _log.setdefault(key, Writes(weakref.ref(owner, lambda _: _log.pop(key, None))))
-
-
-def version_of(tensor: Tensor) -> int:
-    """How often the memory of ``tensor`` has been written to."""
-    if tensor.lane.inference:
-        raise RuntimeError("Inference tensors do not track version counter.")
-    writes = _log.get(id(owner_of(tensor.array)))
-    return 0 if writes is None or tensor.version is not None else writes.count
-
-
-def saved_arrays(node: Node) -> Iterator[np.ndarray]:
-    """The arrays that a node has saved."""
-    for value in (*node.form.saved(node), *(node.out if isinstance(node.out, tuple) else (node.out,))):
-        if type(value) is np.ndarray:
-            yield value
-
-
-def check_saved(node: Node) -> None:
-    """Raise GraphError if a value that ``node`` saved has been overwritten since."""
-    for array in saved_arrays(node):
-        writes = _log.get(id(owner_of(array)))
-        if writes is not None and writes.seqs[-1] > node.seq:
-            later = sum(seq > node.seq for seq in writes.seqs)
-            raise GraphError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin(node, array)} is at version "
-                f"{writes.count}; expected version {writes.count - later} instead. Hint: {node.name()} saved this value for "
-                "its derivative: "
-                "write y = y + 1 instead of y += 1, or clone() the value before changing it."
-            )
-
-
-def origin(node: Node, array: np.ndarray) -> str:
-    """Which operation made a value that ``node`` saved, in torch's words; nothing for a leaf or a constant."""
-    if array is node.out:
-        return f", which is output 0 of {operation(node)},"
-    for saved, edge in zip(node.form.saved(node), node.form.edges(node), strict=True):
-        if saved is array and type(edge) in (Node, Port):
-            maker, k = (edge, 0) if type(edge) is Node else (edge.node, edge.index)
-            return f", which is output {k} of {operation(maker)},"
-    return ""
-
-
-def operation(node: Node) -> str:
-    """The name of a node without what says that it is a backward."""
-    return re.sub(r"Backward\d*$", "", node.name())
-
-
-def refuse_leaf(t: Tensor) -> None:
-    """Raise if writing to ``t`` now would lose its history."""
-    if not modes.is_grad_enabled():
-        return
-    if t.leaf:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if t.base is not None and t.base.leaf:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-
-
-def adopt(t: Tensor, result: Tensor) -> Tensor:
-    """Store ``result`` in the memory of ``t`` and let its history be that of t; returns t."""
-    refuse_leaf(t)
+def check_writable(t: Tensor, recording: bool) -> None:
+    """Raise what torch raises for a write to ``t``, ``recording`` being whether its history is to change."""
     if t.lane.inference and not modes.is_inference_mode_enabled():
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
             "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
+    if recording:
+        base = views.base_of(t)
+        if base is not None:
+            views.check_kind(views.kind_of(t, base), t, indirect=False)
+            if base.leaf:
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        if t.leaf:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    array = t.array
+    if not array.flags.writeable or (0 in array.strides and array.size and not distinct(array.shape, array.strides)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+
+
+def check_dirty(t: Tensor) -> None:
+    """Refuse an input that a custom Function wrote to and that may not have a new history."""
+    base = views.base_of(t)
+    if base is not None:
+        views.check_kind(views.kind_of(t, base), t, indirect=False)
+        if base.leaf:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if t.leaf:
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+
+
+def adopt(t: Tensor, result: Tensor) -> Tensor:
+    """Store ``result`` in the memory of ``t`` and let its history be that of t; returns t."""
+    recording = modes.is_grad_enabled() and (result.node is not None or result.leaf or is_recorded(t))
+    check_writable(t, recording)
     if result.array.shape != t.array.shape:
         error = broadcast_error(t.array.shape, result.array.shape)
         if error is not None or np.broadcast_shapes(t.array.shape, result.array.shape) != t.array.shape:
@@ -143,24 +75,81 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
             f"result type {type_name(result.dtype)} can't be cast to the desired output type {type_name(t.dtype)}"
         )
     result = result.cast(t.dtype)
-    recorded = result.node is not None or t.node is not None
-    if recorded and modes.is_grad_enabled() and t.base is not None and t.base.requires_grad:
-        raise NotImplementedError(
-            "writing in place to a view of a recorded tensor is not there yet: write to the whole tensor, "
-            "or build the new one with chainrule.where or chainrule.cat"
-        )
-    if not t.array.flags.writeable:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
-    if type(result.node) is Node:
-        keep_original(result.node, t.array)
+    node = result.node
+    if type(node) is Node:
+        keep_original(node, t.array)
     t.array[...] = result.array
     log_write(t)
-    if modes.is_grad_enabled():
-        t.node = result.node
+    if recording:
+        if type(node) is Node:
+            if node.out is result.array:
+                node.out = t.array
+            node.seq = next_seq()
+        rebase(t, node)
     return t
+
+
+def rebase(t: Tensor, node: Any) -> None:
+    """``node`` is now the history of the memory of ``t``: of t, of the tensor it is a view of, and of all its other views."""
+    base = views.base_of(t)
+    if base is None:
+        move_retained(t, node)
+        base, t.node = t, node
+    else:
+        found = seen_as(base, t)
+        if found is None:
+            raise NotImplementedError(f"writing to a view with dtype {t.dtype} of a tensor with dtype {base.dtype}")
+        array, edge, window = found
+        inner = record(COPY_SLICES, (edge, node), [array, t.array], array, {"window": window})
+        outer = inner if array.dtype == base.array.dtype else record(RETYPED[base.dtype.is_complex], (inner,), [array], base.array, {})
+        move_retained(base, outer)
+        base.node = outer
+    for kind, view in views.live(base):
+        if kind is views.PLAIN:
+            history = history_of(view, base)
+            move_retained(view, history)
+            view.node = history
+        else:
+            views.make_stale(view)
+
+
+def record(p: Primitive, edges: tuple[Any, ...], operands: list[Any], out: Any, params: dict[str, Any]) -> Any:
+    """The node of a call of ``p`` whose result is already there."""
+    return tape.record(tape.form_for(p, half=False), edges, operands, out, params, wrap).node
+
+
+def seen_as(base: Tensor, view: Tensor) -> tuple[np.ndarray, Any, Window] | None:
+    """The base in the dtype of its view, the edge that leads to it, and where in it the view lies."""
+    array, edge = base.array, base.node or (base if base.leaf else None)
+    if base.dtype is not view.dtype:
+        if not (base.dtype.differentiable and view.dtype.differentiable) or base.dtype.to_real() is not view.dtype.to_real():
+            return None
+        retype = RETYPED[view.dtype.is_complex]
+        array = retype.raw(base.array)
+        edge = None if edge is None else record(retype, (edge,), [base.array], array, {})
+    window = window_of(view.array, array)
+    return None if window is None else (array, edge, window)
+
+
+def history_of(view: Tensor, base: Tensor) -> Any:
+    """The node of a view whose base has been rewritten."""
+    found = seen_as(base, view)
+    if found is None:
+        return None
+    array, edge, window = found
+    return record(AS_STRIDED, (edge,), [array], view.array, {"window": window})
+
+
+def move_retained(t: Tensor, node: Any) -> None:
+    """Let a tensor that retains its gradient do so under its new history: it is the gradient of its present values."""
+    old = getattr(t.node, "hooks", None)
+    if old is not None and old.retained is not None and old.retained() is t and node is not None:
+        old.retained = None
+        hooks_of_edge(node).retained = weakref.ref(t)
+
+
+AS_STRIDED, COPY_SLICES = TABLE[strided.as_strided], TABLE[strided.copy_slices]
+RETYPED: Final = {False: TABLE[strided.view_as_real], True: TABLE[strided.view_as_complex]}  # by whether it makes complex
 
 
 def keep_original(node: Node, array: np.ndarray) -> None:
@@ -185,6 +174,11 @@ def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:
     return t
 
 
+def unrecorded(t: Tensor, other: Any) -> bool:
+    """Whether a write of ``other`` to ``t`` is nothing for the tape."""
+    return t.node is None and not t.leaf and t.base is None and (type(other) is float or not getattr(other, "requires_grad", False))
+
+
 def explained_broadcast(have: tuple[int, ...], other: tuple[int, ...]) -> ShapeError:
     """The error for a result of another shape than that of the tensor it was to be stored in."""
     error = broadcast_error(have, other)
@@ -198,7 +192,7 @@ def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callab
     """The in-place form of a binary ufunc; without recording it writes straight into the memory."""
 
     def method(self: Tensor, other: Any) -> Any:
-        if modes.state() is NO_GRAD and self.lane.plain:
+        if self.lane.plain and (modes.state() is NO_GRAD or unrecorded(self, other)):
             y = other.array if isinstance(other, Tensor) else other
             x = self.array
             if type(y) is float or (type(y) is np.ndarray and y.dtype == x.dtype and y.ndim <= x.ndim):

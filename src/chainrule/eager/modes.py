@@ -17,22 +17,27 @@ class Mode(NamedTuple):
     """A state other than the usual one."""
 
     grad: bool
-    inference: bool
+    inference: bool = False
+    saving: tuple[Any, ...] = ()  # the pairs of hooks on saved tensors, innermost last
+    anomaly: Any = None  # what detect_anomaly asks for
 
 
-NO_GRAD: Final = Mode(grad=False, inference=False)
-INFERENCE: Final = Mode(grad=False, inference=True)
-GRAD_IN_INFERENCE: Final = Mode(grad=True, inference=True)
+USUAL: Final = Mode(grad=True)
+NO_GRAD: Final = Mode(grad=False)
 _mode: ContextVar[Mode | None] = ContextVar("chainrule_mode", default=None)
 state: Final = _mode.get
 enter: Final = _mode.set
 
 
-def mode_for(grad: bool, inference: bool) -> Mode | None:
-    """The one object for a combination, so that the fast functions can compare by identity."""
-    if inference:
-        return GRAD_IN_INFERENCE if grad else INFERENCE
-    return None if grad else NO_GRAD
+def present() -> Mode:
+    """The state here, spelled out."""
+    return state() or USUAL
+
+
+def changed(**fields: Any) -> Mode | None:
+    """The state here with other ``fields``; the two usual ones as the objects that the fast functions know."""
+    mode = present()._replace(**fields)
+    return None if mode == USUAL else NO_GRAD if mode == NO_GRAD else mode
 
 
 def is_grad_enabled() -> bool:
@@ -126,14 +131,14 @@ class no_grad(_Switch):
 
     def _target(self) -> Mode | None:
         mode = state()
-        return INFERENCE if mode is not None and mode.inference else NO_GRAD
+        return NO_GRAD if mode is None else changed(grad=False)
 
 
 class enable_grad(_Switch):
     """Calls inside are recorded, also within `no_grad`."""
 
     def _target(self) -> Mode | None:
-        return mode_for(True, is_inference_mode_enabled())
+        return changed(grad=True)
 
 
 class set_grad_enabled(_Context):
@@ -147,7 +152,7 @@ class set_grad_enabled(_Context):
         enter(self._target())
 
     def _target(self) -> Mode | None:
-        return mode_for(self.mode, is_inference_mode_enabled())
+        return changed(grad=self.mode)
 
     def __enter__(self) -> None:
         enter(self._target())
@@ -179,7 +184,7 @@ class inference_mode(_Context):
         self.mode = bool(mode)
 
     def _target(self) -> Mode | None:
-        return mode_for(not self.mode, self.mode)
+        return changed(grad=not self.mode, inference=self.mode)
 
     def clone(self) -> _Context:
         return type(self)(self.mode)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.primitive import TABLE
-from chainrule.eager import creation, inplace, random
+from chainrule.eager import creation, inplace, random, writes
 from chainrule.eager.functions.shapes import expand
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
@@ -72,7 +72,7 @@ def zero_(self: Tensor) -> Tensor:
     if self.requires_grad or not self.lane.native:
         return inplace.adopt(self, F.zero(self))
     self.array.fill(0)
-    inplace.log_write(self)
+    writes.log_write(self)
     return self
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE, Primitive
-from chainrule.eager import engine, functions, inplace, mutating
+from chainrule.eager import engine, functions, hooks, mutating, views, writes
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
 from chainrule.eager.functions.indexing import getitem, setitem
 from chainrule.eager.functions.shapes import H, T, mH, mT
+from chainrule.eager.gradfn import public_edge
 from chainrule.eager.specialise import OPERATORS, F, Functions, operate
-from chainrule.eager.tape import public_edge
 from chainrule.eager.tensor import Tensor
 
 TABLE_NAMES: Final = {
@@ -130,7 +130,8 @@ def methods() -> dict[str, Any]:
     found |= {alias: found[name] for alias, name in ALIASES.items() if name in found}
     found |= {name: casting(dtype) for name, dtype in CASTS.items()}
     return found | {
-        "register_hook": engine.register_hook, "retain_grad": engine.retain_grad, "backward": backward,
+        "register_hook": hooks.register_hook, "retain_grad": hooks.retain_grad, "backward": backward,
+        "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook, "_is_view": views.is_view,
         "cpu": lambda self: self, "apply": apply,
     }  # fmt: skip
 
@@ -140,7 +141,8 @@ def properties() -> dict[str, property]:
     return {
         "T": property(T), "mT": property(mT), "H": property(H), "mH": property(mH),
         "real": property(lambda self: F.real(self) if self.is_complex() else self), "imag": property(imag),
-        "grad_fn": property(grad_fn), "_version": property(inplace.version_of),
+        "grad_fn": property(grad_fn), "_version": property(writes.version_of),
+        "_base": property(views.base_of),
     }  # fmt: skip
 
 

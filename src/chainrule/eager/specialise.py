@@ -12,6 +12,7 @@ import linecache
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager.modes import NO_GRAD, state
 from chainrule.eager.tape import TensorForm, recover
 from chainrule.eager.tensor import LANES, Parameter, Tensor, scalar
+from chainrule.eager.views import Unrecorded, Views, prune
 
 
 def spec(edge: Any) -> Any:
@@ -32,7 +34,8 @@ def spec(edge: Any) -> Any:
 SCOPE: Final[dict[str, Any]] = {  # the global names of the functions written here
     "__name__": __name__,  # so that the warning filter of `quiet` knows them
     "NO_GRAD": NO_GRAD, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "asarray": np.asarray,
-    "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq,
+    "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq, "prune": prune,
+    "ref": ref, "Unrecorded": Unrecorded, "Views": Views,
     "recover": recover, "recoverable": (RuntimeWarning, ValueError, IndexError, TypeError), "scalar": scalar, "spec": spec,
     "state": state,
 }  # fmt: skip
@@ -79,7 +82,7 @@ class Pattern(NamedTuple):
     specs: tuple[frozenset[str], ...]  # mentioned, but only as a Spec
     scalars: bool
     lane: str  # "plain" or "native"
-    view: bool
+    moves: str
     compares: bool
 
 
@@ -97,7 +100,7 @@ def pattern_of(p: Primitive) -> Pattern:
     if required < p.arity and ... in p.params.values():
         signature = ", *" + signature
     return Pattern(p.arity, arguments, signature, tuple(p.params), rules, saves, specs, elementwise and p.arity == 2,
-                   "native" if p.moves else "plain", p.moves == "view", p.kind == NON_DIFFERENTIABLE)  # fmt: skip
+                   "native" if p.moves else "plain", p.moves, p.kind == NON_DIFFERENTIABLE)  # fmt: skip
 
 
 def specialise(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:
@@ -175,8 +178,7 @@ def source_of(pattern: Pattern) -> str:
     t.lane = {"bool_lane" if pattern.compares else "lane"}
     t.leaf = False
     t._grad = t.hooks = None
-    t.version = {"input.version" if pattern.view else "None"}
-    t.base = {"input if input.base is None else input.base" if pattern.view else "None"}
+{_link(pattern)}
 {tail}"""
     rules = ", ".join(f"rule_{n}" for n in operands)
     return (
@@ -274,6 +276,31 @@ def _take_passive(name: str, argument: str, fallback: str) -> str:
         {name} = {argument}.array
     else:
         {fallback}"""
+
+
+def _link(pattern: Pattern) -> str:
+    """What makes the result known as a view of its base, or says that it is none."""
+    if pattern.moves not in ("view", "maybe view"):
+        return "    t.version = t.base = None"
+    lines = """\
+    t.version = input.version
+    base = input.base
+    if type(base) is Views:
+        t.base = input
+        views = base
+    elif base is None:
+        t.base = input
+        views = input.base = Views()
+    else:
+        t.base = base
+        views = base.base
+    views.append(ref(t) if mode is None else Unrecorded(t))
+    if len(views) > views.limit:
+        prune(views)"""
+    if pattern.moves == "view":
+        return lines
+    return "    if r.base is x or (r.base is not None and r.base is x.base):\n" + "\n".join(
+        "    " + line for line in lines.splitlines()) + "\n    else:\n        t.version = t.base = None"
 
 
 def _no_node() -> str:

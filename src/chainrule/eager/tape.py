@@ -7,9 +7,7 @@ on raw arrays, make the tensors and the node.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,98 +18,10 @@ from chainrule.core.primitive import ELEMENTWISE, OPERANDS, Primitive, linear
 from chainrule.core.rules import Form, copied, dtype_of, overload, record
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import modes, refusals
+from chainrule.eager import modes, refusals, views
 from chainrule.eager.notice import REAL_PART, notice
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import broadcast_error, translate
-
-
-class AccumulateGrad:
-    """The end of a path: where a leaf's gradient is added up. It holds its leaf, which finds it weakly."""
-
-    __slots__ = ("__weakref__", "variable")
-
-    def __init__(self, variable: Tensor) -> None:
-        self.variable = variable
-
-    next_functions: tuple[Any, ...] = ()
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
-
-    def __repr__(self) -> str:
-        return f"<AccumulateGrad object at {id(self):#x}>"
-
-
-_accumulators: Final[weakref.WeakValueDictionary[int, AccumulateGrad]] = weakref.WeakValueDictionary()  # by id
-
-
-def accumulator(leaf: Tensor) -> AccumulateGrad:
-    """The one AccumulateGrad of a leaf, as long as someone holds it."""
-    node = _accumulators.get(id(leaf))
-    if node is None:
-        node = _accumulators[id(leaf)] = AccumulateGrad(leaf)
-    return node
-
-
-class GradFn:
-    """A node as torch shows it, ``tensor.grad_fn``: of a class named after the operation."""
-
-    __slots__ = ("__weakref__", "node")
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    def name(self) -> str:
-        """torch's name for the kind of node, as in ``MulBackward0``."""
-        return self.node.name()
-
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """Pairs of the node each operand came from (None for a constant) and the number of its output."""
-        return self.node.form.next_functions(self.node)  # type: ignore[no-any-return]
-
-    @property
-    def metadata(self) -> dict[Any, Any]:
-        """A dictionary for the user's notes on this node."""
-        return _metadata.setdefault(self.node, {})
-
-    def __call__(self, *cotangents: Tensor | None) -> Any:
-        """The cotangents of the operands, given those of the outputs."""
-        raw = [None if g is None else g.array for g in cotangents]
-        pulled = dict(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw))
-        found = tuple(wrap(pulled[e]) if e in pulled else None for e in self.node.form.edges(self.node))
-        return found if len(found) != 1 else found[0]
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} object at {id(self):#x}>"
-
-
-_metadata: Final[weakref.WeakKeyDictionary[Node, dict[Any, Any]]] = weakref.WeakKeyDictionary()
-_shown: Final[weakref.WeakValueDictionary[int, GradFn]] = weakref.WeakValueDictionary()  # by id of the node
-
-
-@cache
-def grad_fn_class(name: str) -> type[GradFn]:
-    """The class of the nodes called ``name``."""
-    return type(name, (GradFn,), {"__slots__": ()})
-
-
-def shown(node: Node) -> GradFn:
-    """The one GradFn of a node, as long as someone holds it."""
-    found = _shown.get(id(node))
-    if found is None:
-        found = _shown[id(node)] = grad_fn_class(node.name())(node)
-    return found
-
-
-def public_edge(edge: Any) -> tuple[Any, int]:
-    """An edge as torch shows it in ``next_functions``."""
-    if edge is None:
-        return None, 0
-    if type(edge) is Port:
-        return shown(edge.node), edge.index
-    return (shown(edge) if type(edge) is Node else accumulator(edge)), 0
 
 
 class TensorForm(Form):
@@ -119,13 +29,13 @@ class TensorForm(Form):
 
     __slots__ = ()
 
-    def next_functions(self, node: Node) -> tuple[tuple[Any, int], ...]:
-        """The edges of the operands that can carry a derivative."""
+    def shown_edges(self, node: Node) -> list[Any]:
+        """The edges of the operands that can carry a derivative, in torch's order."""
         hidden = self.scalars if self.scalars and self.is_overload(node) else ()
         shown = [e for i, e in enumerate(self.edges(node)) if self.primitive.is_active(i) and i not in hidden]
         if self.scalars == (0,) and not hidden:
             shown.reverse()  # torch computes 2 * x as x * 2
-        return tuple(map(public_edge, shown))
+        return shown
 
     def is_overload(self, node: Node) -> bool:
         """Whether torch has a node of its own for a call with these numbers."""
@@ -224,16 +134,53 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
     with np.errstate(all="ignore"):
         raws, out = computed(p, operands, params, common, half)
     recording = mode is None or (mode.grad and not mode.inference)
+    for x in operands:
+        if recording and isinstance(x, Tensor) and x.lane.stale:
+            views.check_stale(x)
     if p.differentiable and recording and any(e is not None for e in edges) and _floats(p, out):
         check_inference(p, operands, edges)
         scalars = tuple(i for i, x in enumerate(operands) if x is None or isinstance(x, NUMBERS))
         form = form_for(p, half)
         if scalars:
             form = scalar_form(form, scalars)
-        return record(form, edges, raws, out, params, wrap)
-    if p.outputs != 1:
-        return tuple(map(wrap, out))
-    return wrap(out)
+        result = record(form, edges, raws, out, params, wrap)
+        if mode is not None:
+            tell(mode, node_of(result), operands)
+    else:
+        result = wrap(out) if p.outputs == 1 else tuple(map(wrap, out))
+    if p.moves in ("view", "maybe view"):
+        link(result, operands, raws, mode)
+    return result
+
+
+def node_of(result: Any) -> Node:
+    """The node of a recorded call, given its result or results."""
+    edge = result.node if isinstance(result, Tensor) else next(t.node for t in result if t.node is not None)
+    return edge.node if type(edge) is Port else edge  # type: ignore[no-any-return]
+
+
+def tell(mode: modes.Mode, node: Node, operands: Sequence[Any]) -> None:
+    """Show a node that was just recorded to what the mode has watching."""
+    if mode.saving:
+        mode.saving[-1].recorded(node, operands)
+    if mode.anomaly is not None:
+        mode.anomaly.recorded(node)
+
+
+def link(result: Any, operands: Sequence[Any], raws: Sequence[Any], mode: modes.Mode | None) -> None:
+    """Make the results of a call known as views of its operand, where they share its memory (or each of its own)."""
+    kind = views.PLAIN if mode is None or mode.grad else views.Inferred if mode.inference else views.Unrecorded
+    input, raw = operands[0], raws[0]
+    if len(operands) > 1:
+        for part, x in zip(result, operands, strict=True):
+            views.link(part, x, views.Custom if kind is views.PLAIN else kind)
+    elif isinstance(result, tuple):
+        kind = views.Several if kind is views.PLAIN else kind
+        for part in result:
+            views.link(part, input, kind)
+    elif np.may_share_memory(result.array, raw):
+        views.link(result, input, kind)
+        result.lane = input.lane if result.lane.dtype is input.lane.dtype and not input.lane.stale else result.lane
 
 
 def computed(

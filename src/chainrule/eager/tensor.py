@@ -271,6 +271,8 @@ class Tensor(Box, metaclass=Named):
         """The raw array itself, sharing memory; with ``force`` also of a tensor that requires grad."""
         if not force and self.requires_grad and modes.is_grad_enabled():
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        global _exports
+        _exports += 1
         return self.array  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -344,6 +346,14 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+_exports = 0
+
+
+def exports() -> int:
+    """How often a tensor was handed over to NumPy."""
+    return _exports
 
 
 def _python(array: Any) -> Any:

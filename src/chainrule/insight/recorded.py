@@ -12,7 +12,7 @@ from chainrule.core.primitive import OPERANDS, Primitive
 from chainrule.core.rules import Spent, dtype_of
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import inplace
+from chainrule.eager import writes
 from chainrule.eager.specialise import SlotForm
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import GraphError
@@ -117,7 +117,7 @@ def kept_operands(node: Node) -> tuple[Any, ...]:
 
 def kept_arrays(node: Node) -> list[np.ndarray]:
     """The arrays that a node holds for its rule, Python numbers aside."""
-    return [array for array in inplace.saved_arrays(node) if array.ndim] if kept_operands(node) else []
+    return [array for array in writes.saved_arrays(node) if array.ndim] if kept_operands(node) else []
 
 
 def _constant(node: Node, i: int, kept: Any) -> Constant | None:
@@ -149,10 +149,10 @@ def _is_optional(primitive: Primitive, i: int) -> bool:
 
 def overwritten(node: Node) -> bool:
     """Tell whether something the node saved was written to since, and so is no longer what it was."""
-    if node.seq >= inplace.last_write or not kept_operands(node):
+    if node.seq >= writes.last_write or not kept_operands(node):
         return False
     try:
-        inplace.check_saved(node)
+        writes.check_saved(node)
     except GraphError:
         return True
     return False

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core import rules
 from chainrule.core.primitive import ELEMENTWISE
 from chainrule.core.sweep import Node, Port, project
-from chainrule.eager.inplace import owner_of
+from chainrule.eager.writes import owner_of
 from chainrule.insight.formulas import formula
 from chainrule.insight.trace import Step, Trace, Value
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import inplace
+from chainrule.eager import writes
 from chainrule.eager.tensor import Tensor
 from chainrule.insight.figures import figure
 from chainrule.insight.formulas import operation_text
@@ -142,7 +142,7 @@ def check_alive(node: Node) -> None:
             "the graph has been freed by a backward pass: explain the result before backward(), "
             "or call backward(retain_graph=True)"
         )
-    inplace.check_saved(node)
+    writes.check_saved(node)
 
 
 def node_of(edge: Any) -> Node:

@@ -36,7 +36,7 @@ def checked_request(grad_req: str) -> str:
 def call(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> NDArray:
     """``fun`` on the tensors of its arguments, recorded if that is asked for; a single number has the shape (1,)."""
     outer = modes.state()
-    modes.enter(modes.mode_for(autograd.is_recording(), False))
+    modes.enter(modes.changed(grad=autograd.is_recording(), inference=False))
     try:
         out = fun(*map(unwrapped, args), **{name: unwrapped(value) for name, value in kwargs.items()})
         return NDArray(out if out.ndim else out.reshape(1))

@@ -13,10 +13,11 @@ from chainrule.ops import (
     scan,
     shaping,
     special,
+    strided,
     windows,
 )
 
 __all__ = [
     "activation", "composite", "convolution", "elementwise", "indexing", "linalg", "losses", "pooling", "reduction", "scan",
-    "shaping", "special", "windows",
+    "shaping", "special", "strided", "windows",
 ]  # fmt: skip

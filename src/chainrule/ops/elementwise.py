@@ -173,8 +173,8 @@ elementwise(sinc, lambda x, out: _sinc_slope(x, out))
 general(np.absolute, lambda g, x: g * np.sign(x), jvp=lambda t, x: np.real(np.conjugate(np.sign(x)) * t), arity=1,
         torch="abs absolute", kinks="0 at 0")  # fmt: skip
 linear(np.conjugate, lambda g, x: np.conjugate(g), torch="conj", node="ConjBackward0")
-linear(np.real, lambda g, x: g, torch="real")
-linear(np.imag, lambda g, x: g * 1j, torch="imag")
+linear(np.real, lambda g, x: g, torch="real", moves="view", retypes=True)
+linear(np.imag, lambda g, x: g * 1j, torch="imag", moves="view", retypes=True)
 
 
 @function

@@ -56,8 +56,11 @@ def _last_step(key: Any) -> str:
 
 @function
 def getitem(x: Any, *, key: Any) -> Any:
-    """``x[key]`` by slices and whole numbers: a view."""
-    return x[key]
+    """``x[key]`` by slices and whole numbers: a view, of a single element too."""
+    if type(key) is int:
+        return x[key, ...]
+    out = x[key]
+    return out if isinstance(out, np.ndarray) else x[(*key, ...)]
 
 
 @function

@@ -17,7 +17,7 @@ from chainrule.ops.reduction import axes_of
 # Shapes and axes
 
 linear(np.reshape, lambda g, x, *, shape: np.reshape(g, x.shape), raw=lambda x, *, shape: x.reshape(shape),
-       moves="view", node="ViewBackward0")  # fmt: skip
+       moves="maybe view", node="ViewBackward0")  # fmt: skip
 linear(np.broadcast_to, lambda g, x, *, shape: unbroadcast(g, x.shape), moves="view", node="ExpandBackward0")
 linear(np.expand_dims, lambda g, x, *, axis: np.reshape(g, x.shape), moves="view", node="UnsqueezeBackward0")
 linear(np.squeeze, lambda g, x, *, axis=None: np.reshape(g, x.shape), moves="view",
@@ -132,11 +132,11 @@ def _split_pullback(g: Any, x: Any, sizes: Any, axis: int) -> Any:
 
 
 linear(unbind, lambda g, x, *, axis=0: np.stack(_present(g, x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]), axis),
-       outputs=-1)  # fmt: skip
+       outputs=-1, moves="view")  # fmt: skip
 general(together, lambda g, i: g[i], outputs=-1, promoted=0, moves="view",
         jvp=lambda t, *xs: tuple(np.zeros_like(x) if s is None else s for s, x in zip(t, xs, strict=True)),
         torch="", node="BackwardHookFunctionBackward")  # fmt: skip
-linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1,
+linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis), outputs=-1, moves="view",
        node=lambda sizes: "SplitBackward0" if _even(sizes) else "SplitWithSizesBackward0")  # fmt: skip
 
 # Reversing, rolling, padding, repeating

@@ -13,8 +13,8 @@ import numpy as np
 
 from chainrule.eager import modes
 from chainrule.eager.dtypes import typename
-from chainrule.eager.engine import RemovableHandle, register
-from chainrule.eager.inplace import log_write
+from chainrule.eager.hooks import RemovableHandle, register
+from chainrule.eager.writes import log_write
 from chainrule.eager.notice import notice
 from chainrule.eager.quiet import quietly
 from chainrule.eager.tensor import Tensor, wrap

@@ -28,9 +28,11 @@ from chainrule.ops import (
     scan,
     shaping,
     special,
+    strided,
     windows,
 )  # fmt: skip
 from chainrule.ops.indexing import HOLE
+from chainrule.ops.strided import Window
 
 
 class Sample(NamedTuple):
@@ -478,8 +480,17 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     pooling.adaptive_avg_pool: lambda m: _many(((m(2, 2, 5),), {"size": (3,)}), ((m(2, 1, 5, 4),), {"size": (2, 6)})),
     pooling.adaptive_avg_unpool: lambda m: _many(((m(2, 2, 3),), {"size": (5,)}), ((m(2, 1, 2, 3),), {"size": (5, 4)})),
     indexing.embedding: lambda m: _one(m(5, 2), np.array([[1, 3, 3], [0, 4, 1]])),
+    strided.as_strided: lambda m: _each((m(3, 4),), *({"window": w} for w in WINDOWS)),
+    strided.add_slices: lambda m: _many(*(((m(*w.shape),), {"shape": (3, 4), "window": w}) for w in WINDOWS)),
+    strided.copy_slices: lambda m: _many(*(((m(3, 4), m(*w.shape)), {"window": w}) for w in WINDOWS[:3])),
+    strided.view_as_real: lambda m: _one(m(2, 3) + 1j * m(2, 3)), strided.view_as_complex: lambda m: _one(m(3, 2)),
     cast: lambda m: _one(m(3), dtype=spec.float64),
 }  # fmt: skip
+
+WINDOWS = (
+    Window((2, 2), (4, 2), 1, (4, 1)), Window((4, 3), (1, 4), 0, (4, 1)), Window((2,), (3,), 2, (1, 3)),
+    Window((2, 3), (0, 4), 3, (4, 1)), Window((3, 3), (1, 1), 0, (4, 1)),
+)  # fmt: skip
 
 
 def _chain(*parts: Iterator[Sample]) -> Iterator[Sample]:

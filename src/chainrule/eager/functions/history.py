@@ -9,6 +9,7 @@ from chainrule.core import spec
 from chainrule.core.spec import DType
 from chainrule.eager.creation import checked_dtype
 from chainrule.eager.layout import Device, require_cpu
+from chainrule.eager import views
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor
@@ -67,7 +68,7 @@ def detach(input: Any) -> Tensor:
 
 def detach_(input: Any) -> Any:
     """Forget the history of this tensor; returns it."""
-    if input.base is not None and input.node is not None:
+    if views.is_view(input) and input.requires_grad:
         raise Refusal(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
             "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "

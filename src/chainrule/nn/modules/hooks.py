@@ -10,7 +10,7 @@ from typing import Any, Final
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
-from chainrule.eager.engine import PortHooks, RemovableHandle, register
+from chainrule.eager.hooks import PortHooks, RemovableHandle, register
 from chainrule.eager.notice import notice
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.ops.shaping import together

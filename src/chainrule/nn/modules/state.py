@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from chainrule.eager import modes
-from chainrule.eager.engine import RemovableHandle, register
+from chainrule.eager.hooks import RemovableHandle, register
 from chainrule.eager.tensor import Parameter, Tensor
 
 EXTRA = "_extra_state"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.eager.functions.shapes import cat
-from chainrule.eager.inplace import log_write
+from chainrule.eager.writes import log_write
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import missing
 

@@ -1,0 +1,54 @@
+"""Where gradients are kept: ``.grad`` of a leaf, or of a tensor that asked to retain it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import Tensor, leaf
+from chainrule.eager.writes import log_write
+
+
+def _references() -> tuple[int, int]:
+    """How often an array counts as held by a local variable only, and by a tensor and a local variable."""
+    holder = object.__new__(Tensor)
+    array = np.empty(1)
+    local = sys.getrefcount(array)
+    holder.array = array
+    return local, sys.getrefcount(array)
+
+
+LOCAL, SLOT = _references()
+
+
+def owned(arrays: dict[Any, Any], key: Any) -> Any:
+    """Take a cotangent out of ``arrays`` as an array that nobody else holds."""
+    g = arrays.pop(key)
+    if type(g) is np.ndarray and g.base is None and sys.getrefcount(g) <= LOCAL:
+        return g
+    return g if isinstance(g, Tensor) else np.array(g, order="C")
+
+
+def add_to(grad: Tensor, g: Any) -> Tensor:
+    """``grad + g``: in place, unless someone is to differentiate it, or may not write to it."""
+    array = grad.array
+    if isinstance(g, Tensor) or grad.requires_grad or not array.flags.writeable:
+        total: Tensor = grad + g
+        return total
+    if sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
+        log_write(grad)
+    np.add(array, g, array)
+    return grad
+
+
+def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
+    """Add the cotangent of ``tensor`` to its ``.grad``: the first becomes an array of its own."""
+    before = tensor._grad
+    if before is not None:
+        tensor._grad = add_to(before, cotangents[tensor])
+    else:
+        g = owned(cotangents, tensor)
+        tensor._grad = F.overwrite(g, g) if isinstance(g, Tensor) else leaf(g, tensor.lane)

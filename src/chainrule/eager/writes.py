@@ -1,0 +1,113 @@
+"""The log of writes in place, and finding out whether a saved value was overwritten.
+
+A write is logged under the array that owns the memory, with the number the next node would get: whatever a node
+with a smaller number saved of that memory is stale. Recording pays nothing for this.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core.rules import next_seq
+from chainrule.core.sweep import Node, Port
+from chainrule.eager.tensor import Tensor
+from chainrule.eager.views import operation_name
+from chainrule.errors import GraphError, shape_text, type_name
+
+KEPT: Final = 64  # writes remembered one by one, for the message
+
+
+class Writes:
+    """The writes to one block of memory."""
+
+    __slots__ = ("count", "owner", "seqs")
+
+    def __init__(self, owner: weakref.ref[np.ndarray]) -> None:
+        self.owner = owner
+        self.count = 0
+        self.seqs: deque[int] = deque(maxlen=KEPT)
+
+
+_log: Final[dict[int, Writes]] = {}
+_lock: Final = threading.Lock()
+last_write = 0
+
+
+def owner_of(array: Any) -> Any:
+    """The array whose memory ``array`` is a view of."""
+    while type(array.base) is np.ndarray:
+        array = array.base
+    return array
+
+
+def log_write(tensor: Tensor) -> None:
+    """Note that the memory of ``tensor`` has been written to (writes through ``.data`` are not noted)."""
+    global last_write
+    if tensor.version is not None:
+        return
+    array = tensor.array
+    if array.base is not None:
+        array = owner_of(array)
+    writes = _log.get(id(array)) or first_write(array)
+    with _lock:  # last_write never goes back
+        last_write = seq = next_seq()
+        writes.count += 1
+        writes.seqs.append(seq)
+
+
+def first_write(owner: np.ndarray) -> Writes:
+    """A log for the memory of ``owner``, which ends with it."""
+    key = id(owner)
+    with _lock:
+        return _log.setdefault(key, Writes(weakref.ref(owner, lambda _: _log.pop(key, None))))
+
+
+def version_of(tensor: Tensor) -> int:
+    """How often the memory of ``tensor`` has been written to."""
+    if tensor.lane.inference:
+        raise RuntimeError("Inference tensors do not track version counter.")
+    writes = _log.get(id(owner_of(tensor.array)))
+    return 0 if writes is None or tensor.version is not None else writes.count
+
+
+def saved_arrays(node: Node) -> Iterator[np.ndarray]:
+    """The arrays that a node has saved."""
+    for value in (*node.form.saved(node), *(node.out if isinstance(node.out, tuple) else (node.out,))):
+        if type(value) is np.ndarray:
+            yield value
+
+
+def check_saved(node: Node) -> None:
+    """Raise GraphError if a value that ``node`` saved has been overwritten since."""
+    for array in saved_arrays(node):
+        check_unwritten(node, array, origin(node, array))
+
+
+def check_unwritten(node: Node, array: np.ndarray, origin: str) -> None:
+    """Raise GraphError if an array that ``node`` saved has been overwritten since."""
+    writes = _log.get(id(owner_of(array)))
+    if writes is not None and writes.seqs[-1] > node.seq:
+        later = sum(seq > node.seq for seq in writes.seqs)
+        raise GraphError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin} is at version {writes.count}; "
+            f"expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
+            "write y = y + 1 instead of y += 1, or clone() the value before changing it."
+        )
+
+
+def origin(node: Node, array: np.ndarray) -> str:
+    """Which operation made a value that ``node`` saved, in torch's words; nothing for a leaf or a constant."""
+    if array is node.out:
+        return f", which is output 0 of {operation_name(node)},"
+    for saved, edge in zip(node.form.saved(node), node.form.edges(node), strict=True):
+        if saved is array and type(edge) in (Node, Port):
+            maker, k = (edge, 0) if type(edge) is Node else (edge.node, edge.index)
+            return f", which is output {k} of {operation_name(maker)},"
+    return ""
