@@ -16,6 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from chainrule.core.box import Box
+from chainrule.core.sparse import settled
 from chainrule.core.spec import DType
 
 
@@ -185,9 +186,12 @@ def sweep(
             node = heappop(heap)[1]
             g = pending.pop(node)
         else:
+            for edge, g in leaves.items():
+                if type(g) is not ndarray:
+                    leaves[edge] = settled(g)
             return leaves
-        if type(g) is not ndarray and isinstance(g, np.generic):
-            g = np.asarray(g)  # NumPy computes with 0-d arrays twice as fast as with its scalars
+        if type(g) is not ndarray:
+            g = settled(g)
         if needed is not None and needed[node]:
             watch(node, g)
         if node.hooks is not None:

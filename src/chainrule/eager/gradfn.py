@@ -6,6 +6,7 @@ import weakref
 from functools import cache
 from typing import Any, Final
 
+from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node, Port
 from chainrule.eager.hooks import RemovableHandle, hooked_form, hooks_of, register
 from chainrule.eager.tensor import Tensor, wrap
@@ -93,7 +94,7 @@ class GradFn:
         """The cotangents of the operands, given those of the outputs."""
         raw = [None if g is None else g.array for g in cotangents]
         pulled = dict(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw))
-        found = tuple(wrap(pulled[e]) if e in pulled else None for e in self.node.form.edges(self.node))
+        found = tuple(wrap(settled(pulled[e])) if e in pulled else None for e in self.node.form.edges(self.node))
         return found if len(found) != 1 else found[0]
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.core.rules import copied, next_seq, space_of
+from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager.accumulating import store
 from chainrule.eager.tensor import Tensor, wrap
@@ -199,7 +200,7 @@ class HookedForm:
 
 
 def _boxed(parts: Any) -> tuple[Any, ...]:
-    return tuple(part if part is None or isinstance(part, Tensor) else wrap(part) for part in parts)
+    return tuple(part if part is None or isinstance(part, Tensor) else wrap(settled(part)) for part in parts)
 
 
 def _unboxed(parts: Any, boxed: bool) -> list[Any]:

@@ -89,6 +89,30 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
     return t
 
 
+def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], store: Callable[[], None]) -> None:
+    """Write to ``t`` by ``store`` what the linear primitive ``p`` gives of it and ``others``: no copy of t is made."""
+    edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in others)
+    recording = modes.is_grad_enabled() and (is_recorded(t) or any(e is not None for e in edges))
+    check_writable(t, recording)
+    store()
+    log_write(t)
+    if recording:
+        raws = [x.array if isinstance(x, Tensor) else x for x in others]
+        rebase(t, record(p, (t.node, *edges), [t.array, *raws], t.array, params))
+
+
+def look_as(t: Tensor, seen: Tensor) -> Tensor:
+    """Let ``t`` be what ``seen`` is, another look at the same memory; returns t."""
+    recording = modes.is_grad_enabled() and is_recorded(t)
+    check_writable(t, recording)
+    t.array = seen.array
+    log_write(t)
+    if recording:
+        move_retained(t, seen.node)
+        t.node = seen.node
+    return t
+
+
 def rebase(t: Tensor, node: Any) -> None:
     """``node`` is now the history of the memory of ``t``: of t, of the tensor it is a view of, and of all its other views."""
     base = views.base_of(t)

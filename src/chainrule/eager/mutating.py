@@ -8,17 +8,31 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.primitive import TABLE
-from chainrule.eager import creation, inplace, random, writes
+from chainrule.eager import creation, inplace, modes, random, views, writes
 from chainrule.eager.functions.shapes import expand
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
+from chainrule.errors import Refusal
+from chainrule.ops import indexing
 
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
 BY_FUNCTION: Final = (
-    "pow", "remainder", "fmod", "clamp", "masked_fill", "neg", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos",
-    "tan", "tanh", "sigmoid", "relu", "abs", "floor", "ceil", "round", "trunc", "sign", "square", "tril", "triu", "scatter",
-    "scatter_add", "index_add", "cumsum", "cumprod", "lerp", "erf", "clip", "log1p", "expm1",
+    "pow", "remainder", "fmod", "clamp", "neg", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tan", "tanh",
+    "sigmoid", "relu", "abs", "floor", "ceil", "round", "trunc", "sign", "square", "tril", "triu", "cumsum", "cumprod", "lerp",
+    "erf", "clip", "log1p", "expm1", "absolute", "acos", "acosh", "addmm", "addmv", "addr", "baddbmm", "addbmm", "addcmul",
+    "addcdiv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan2", "arctan", "arctanh", "asin", "asinh", "atan2", "atan",
+    "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "clamp_min", "clamp_max", "conj_physical", "copysign",
+    "cosh", "deg2rad", "divide", "eq", "erfc", "erfinv", "exp2", "fix", "float_power", "floor_divide", "frac", "ge", "greater",
+    "greater_equal", "gt", "heaviside", "hypot", "ldexp", "le", "less", "less_equal", "log10", "log2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "lt", "multiply", "nan_to_num", "ne", "negative", "not_equal",
+    "rad2deg", "renorm", "sgn", "sinc", "sinh", "subtract", "true_divide", "xlogy",
 )  # fmt: skip
+STORING: Final = (
+    "masked_fill", "scatter", "scatter_add", "scatter_reduce", "index_add", "index_fill", "index_copy", "index_put",
+    "masked_scatter", "put",
+)  # fmt: skip
+MOVING: Final = ("transpose", "t", "squeeze", "unsqueeze", "swapaxes", "swapdims", "as_strided")
+OPERATED: Final = ("pow", "floordiv", "mod", "and", "or", "xor")  # augmented assignments by the operator
 
 RANDOM: Final = ("uniform_", "normal_", "bernoulli_", "exponential_", "geometric_", "cauchy_", "log_normal_", "random_")
 
@@ -26,14 +40,17 @@ RANDOM: Final = ("uniform_", "normal_", "bernoulli_", "exponential_", "geometric
 def methods() -> dict[str, Callable[..., Any]]:
     """Every in-place method and operator of `Tensor`."""
     found: dict[str, Callable[..., Any]] = {
-        "zero_": zero_, "fill_": fill_, "copy_": copy_, "__ipow__": ipow,
-        **{name: getattr(random, name) for name in RANDOM},
+        "zero_": zero_, "fill_": fill_, "copy_": copy_, "fill_diagonal_": fill_diagonal_, "resize_": resize_,
+        "resize_as_": resize_as_, "set_": set_, **{name: getattr(random, name) for name in RANDOM},
     }  # fmt: skip
     for name, ufunc in BY_UFUNC.items():
         found[f"__i{name}__"] = inplace.ufunc_inplace(ufunc, _out_of_place(OPERATORS, TABLE[ufunc].name))
         method = inplace.ufunc_inplace(ufunc, _out_of_place(F, TABLE[ufunc].name))
         found[f"{name.removeprefix('true')}_"] = _with_alpha(method) if name in ("add", "sub") else method
-    return found | {f"{name}_": _by_function(name) for name in BY_FUNCTION}
+    found["div_"] = _rounded(found["div_"])
+    found |= {f"{name}_": _by_function(name) for name in (*BY_FUNCTION, *STORING)}
+    found |= {f"{name}_": _moved(name) for name in MOVING}
+    return found | {f"__i{name}__": _augmented(f"__{name}__") for name in OPERATED}
 
 
 def _out_of_place(source: Functions, name: str) -> Callable[[Any, Any], Any]:
@@ -47,6 +64,15 @@ def _with_alpha(method: Any) -> Any:
     return inplace_method
 
 
+def _rounded(method: Any) -> Any:
+    def inplace_method(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        if rounding_mode is None:
+            return method(self, other)  # type: ignore[no-any-return]
+        return inplace.adopt(self, self.div(other, rounding_mode=rounding_mode))  # type: ignore[attr-defined]
+
+    return inplace_method
+
+
 def _by_function(name: str) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return inplace.adopt(self, getattr(self, name)(*args, **kwargs))
@@ -55,9 +81,20 @@ def _by_function(name: str) -> Any:
     return method
 
 
-def ipow(self: Tensor, other: Any) -> Tensor:
-    """``self **= other``."""
-    return inplace.adopt(self, self**other)
+def _augmented(operator: str) -> Any:
+    def method(self: Tensor, other: Any) -> Any:
+        result = getattr(self, operator)(other)
+        return result if result is NotImplemented else inplace.adopt(self, result)
+
+    return method
+
+
+def _moved(name: str) -> Any:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return inplace.look_as(self, getattr(self, name)(*args, **kwargs))
+
+    method.__name__ = f"{name}_"
+    return method
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
@@ -69,8 +106,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def zero_(self: Tensor) -> Tensor:
     """Every element becomes 0; returns self."""
-    if self.requires_grad or not self.lane.native:
+    if inplace.is_recorded(self) or not self.lane.native:
         return inplace.adopt(self, F.zero(self))
+    inplace.check_writable(self, recording=False)
     self.array.fill(0)
     writes.log_write(self)
     return self
@@ -81,3 +119,48 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     source = src if isinstance(src, Tensor) else creation.tensor(src)
     expand(source, tuple(self.array.shape))  # refuses what does not broadcast
     return inplace.adopt(self, F.overwrite(self, source.cast(self.dtype)))
+
+
+def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """The main diagonal becomes ``fill_value``; with ``wrap`` it starts again below the square. Returns self."""
+    if self.ndim < 2:
+        raise Refusal("dimensions must larger than 1")
+    n = min(self.array.shape)
+    places = np.arange(n)
+    if wrap and self.ndim == 2:
+        flat = np.arange(0, self.array.size, self.array.shape[1] + 1)
+        index: tuple[Any, ...] = np.unravel_index(flat, self.array.shape)
+    else:
+        index = (places,) * self.ndim
+    value = np.asarray(fill_value, self.array.dtype)
+    result = F.setitem(self, value, *index, key=(indexing.HOLE,) * self.ndim)
+    return inplace.adopt(self, result)
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Another shape, on new memory if it does not fit; elements beyond the old ones are arbitrary. Returns self."""
+    shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    if self.requires_grad:
+        raise Refusal("cannot resize variables that require grad")
+    if shape != self.array.shape:
+        flat = np.ascontiguousarray(self.array).reshape(-1)
+        count = int(np.prod(shape))
+        room = np.zeros(count, flat.dtype)
+        room[: flat.size] = flat[:count]
+        self.array = (flat[:count] if flat.size >= count else room).reshape(shape)
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of ``other``."""
+    return resize_(self, tuple(other.array.shape))
+
+
+def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
+    """Look at the memory of ``source`` from now on; returns self."""
+    if self.leaf and modes.is_grad_enabled():
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if views.is_view(self) and self.requires_grad:
+        raise Refusal("set_ on a view that requires grad is not supported")
+    self.array = np.empty(0, self.array.dtype) if source is None else source.array
+    return self

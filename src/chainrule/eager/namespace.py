@@ -15,12 +15,13 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE, Primitive
-from chainrule.eager import engine, functions, hooks, mutating, views, writes
+from chainrule.eager import engine, functions, hooks, mutating, random, views, writes
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
 from chainrule.eager.functions.indexing import getitem, setitem
 from chainrule.eager.functions.shapes import H, T, mH, mT
 from chainrule.eager.gradfn import public_edge
+from chainrule.eager.out import into, with_out
 from chainrule.eager.specialise import OPERATORS, F, Functions, operate
 from chainrule.eager.tensor import Tensor
 
@@ -43,7 +44,7 @@ def on_tensors(p: Primitive, operands: Any, params: dict[str, Any]) -> Any:
     return dispatch(p, operands, params)
 
 
-PUBLIC: Final = Functions(on_tensors)
+PUBLIC: Final = Functions(on_tensors, into)
 
 
 def function_named(name: str) -> Callable[..., Any] | None:
@@ -51,7 +52,9 @@ def function_named(name: str) -> Callable[..., Any] | None:
     name = ALIASES.get(name, name)
     if name in TABLE_NAMES:
         return getattr(PUBLIC, TABLE_NAMES[name].name)  # type: ignore[no-any-return]
-    return None if name in functions.METHODS_ONLY else functions.ALL.get(name)
+    if name in functions.METHODS_ONLY or name not in functions.ALL:
+        return None
+    return with_out(name, functions.ALL[name]) if name in functions.STORED else functions.ALL[name]
 
 
 def public_names() -> list[str]:
@@ -132,7 +135,7 @@ def methods() -> dict[str, Any]:
     return found | {
         "register_hook": hooks.register_hook, "retain_grad": hooks.retain_grad, "backward": backward,
         "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook, "_is_view": views.is_view,
-        "cpu": lambda self: self, "apply": apply,
+        "cpu": lambda self: self, "apply": apply, "bernoulli": random.bernoulli, "multinomial": random.multinomial,
     }  # fmt: skip
 
 

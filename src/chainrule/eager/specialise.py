@@ -84,9 +84,10 @@ class Pattern(NamedTuple):
     lane: str  # "plain" or "native"
     moves: str
     compares: bool
+    out: bool  # whether it takes out=
 
 
-def pattern_of(p: Primitive) -> Pattern:
+def pattern_of(p: Primitive, out: bool = False) -> Pattern:
     """The pattern of a primitive that can be specialised."""
     signature = "".join(f", {k}" if v is ... else f", {k}={v!r}" for k, v in p.params.items())
     rules = tuple(None if (r := p.rule(i)) is None else (r.mentions, r.params) for i in range(p.arity))
@@ -99,18 +100,23 @@ def pattern_of(p: Primitive) -> Pattern:
     arguments = ", ".join(name if i < required else f"{name}=None" for i, name in enumerate(ARGUMENTS[: p.arity]))
     if required < p.arity and ... in p.params.values():
         signature = ", *" + signature
+    if out:
+        signature += ", out=None" if "*" in signature else ", *, out=None"
     return Pattern(p.arity, arguments, signature, tuple(p.params), rules, saves, specs, elementwise and p.arity == 2,
-                   "native" if p.moves else "plain", p.moves, p.kind == NON_DIFFERENTIABLE)  # fmt: skip
+                   "native" if p.moves else "plain", p.moves, p.kind == NON_DIFFERENTIABLE, out)  # fmt: skip
 
 
-def specialise(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:
-    """The specialised function of ``p``. It takes NumPy's parameter names; ``general`` takes what it leaves."""
+def specialise(p: Primitive, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """The specialised function of ``p``. It takes NumPy's parameter names; ``general`` takes what it leaves.
+
+    With ``into`` it takes ``out=`` as well, which that function sees to.
+    """
     if not can_specialise(p):
-        return generic(p, general)
-    pattern = pattern_of(p)
+        return generic(p, general, into)
+    pattern = pattern_of(p, into is not None)
     make = factory(pattern)
     forms: list[Any] = [SlotForm(p, scalars) if p.arity < 3 else TupleForm(p) for scalars in ((), (0,), (1,))]
-    fun, pull = make(p, general, *forms, p.raw, *((rule.fun if (rule := p.rule(i)) else None) for i in range(p.arity)))
+    fun, pull = make(p, general, into, *forms, p.raw, *((rule.fun if (rule := p.rule(i)) else None) for i in range(p.arity)))
     for form in forms:
         form.pull = pull
     for inner in (fun, pull):  # a code object of its own: the interpreter adapts it to this primitive
@@ -128,11 +134,13 @@ def can_specialise(p: Primitive) -> bool:
     return few and p.outputs == 1 and not p.retypes and (ruled or compares)
 
 
-def generic(p: Primitive, general: Callable[..., Any] = dispatch) -> Callable[..., Any]:
+def generic(p: Primitive, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """The function of a primitive that always takes the generic path."""
     names = list(p.params)
 
     def fun(*args: Any, **params: Any) -> Any:
+        if into is not None and params.get("out") is not None:
+            return into(params.pop("out"), fun.__name__, fun, args, params)
         operands = args if p.variadic else args[: p.arity]
         params = dict(p.params) | dict(zip(names, args[len(operands) :], strict=False)) | params
         return general(p, operands, params)
@@ -162,8 +170,9 @@ def source_of(pattern: Pattern) -> str:
     take = (_take_one, _take_two, _take_three)[pattern.arity - 1](pattern, fallback)
     call = "".join(f", {n}={n}" for n in pattern.params)
     tail = _no_node() if pattern.compares else _make_node(pattern, operands)
+    stored = f"    if out is not None:\n        return into(out, fun.__name__, fun, ({arguments},), {keep})\n"
     fun = f"""
-    mode = state()
+{stored if pattern.out else ""}    mode = state()
     if mode is not None and mode is not NO_GRAD:
         {fallback}
 {take}
@@ -182,7 +191,7 @@ def source_of(pattern: Pattern) -> str:
 {tail}"""
     rules = ", ".join(f"rule_{n}" for n in operands)
     return (
-        f"def make(primitive, general, form, form_x, form_y, raw, {rules}):\n"
+        f"def make(primitive, general, into, form, form_x, form_y, raw, {rules}):\n"
         f"  def fun({pattern.arguments}{pattern.signature}):{fun}\n"
         f"  def pull(n, g):\n{_pull(pattern, operands)}\n"
         "  return fun, pull\n"
@@ -409,15 +418,16 @@ def _contribution(pattern: Pattern, i: int, operand: str) -> str | None:
 class Functions:
     """The specialised functions by the primitive's name, each made when it is first asked for."""
 
-    def __init__(self, general: Callable[..., Any] = dispatch) -> None:
+    def __init__(self, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None) -> None:
         self._general = general
+        self._into = into
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if not PRIMITIVES:
             PRIMITIVES.update((p.name, p) for p in TABLE.values())
         if name not in PRIMITIVES:
             raise AttributeError(f"the table has no primitive {name!r}")
-        fun = specialise(PRIMITIVES[name], self._general)
+        fun = specialise(PRIMITIVES[name], self._general, self._into)
         setattr(self, name, fun)
         return fun
 

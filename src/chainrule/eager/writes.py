@@ -18,6 +18,7 @@ from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
 from chainrule.eager.tensor import Tensor
 from chainrule.eager.views import operation_name
+from chainrule.ops.strided import owner_of
 from chainrule.errors import GraphError, shape_text, type_name
 
 KEPT: Final = 64  # writes remembered one by one, for the message
@@ -37,13 +38,6 @@ class Writes:
 _log: Final[dict[int, Writes]] = {}
 _lock: Final = threading.Lock()
 last_write = 0
-
-
-def owner_of(array: Any) -> Any:
-    """The array whose memory ``array`` is a view of."""
-    while type(array.base) is np.ndarray:
-        array = array.base
-    return array
 
 
 def log_write(tensor: Tensor) -> None:

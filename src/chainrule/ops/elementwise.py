@@ -250,6 +250,52 @@ elementwise(masked_fill, lambda g, y: np.where(y, 0.0, g), None, lambda g, y: np
             node=lambda scalars: "MaskedFillBackward0" if 2 in scalars else "MaskedFillBackward1")  # fmt: skip
 
 
+# Several steps in one
+
+
+@function
+def addcmul(x: Any, y: Any, z: Any, *, value: float = 1) -> Any:
+    """``x + value y z``."""
+    return x + value * y * z
+
+
+@function
+def addcdiv(x: Any, y: Any, z: Any, *, value: float = 1) -> Any:
+    """``x + value y / z``."""
+    return x + value * y / z
+
+
+@function
+def xlogy(x: Any, y: Any) -> Any:
+    """``x log(y)``, 0 for x = 0."""
+    return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(y)).astype(np.result_type(x, y))
+
+
+@function
+def nan_to_num(x: Any, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """``x`` with numbers for what is none."""
+    return np.nan_to_num(x, copy=True, nan=nan, posinf=posinf, neginf=neginf)
+
+
+@function
+def logit(x: Any, *, eps: float | None = None) -> Any:
+    """``log(x / (1 - x))``, x being limited to [eps, 1 - eps] first."""
+    x = x if eps is None else np.clip(x, eps, 1 - eps)
+    return np.log(x / (1 - x))
+
+
+def _outside(x: Any, eps: float | None) -> Any:
+    return (x < 0.0) | (x > 1.0) if eps is None else (x < eps) | (x > 1 - eps)
+
+
+elementwise(addcmul, lambda g: g, lambda z, *, value=1: value * z, lambda y, *, value=1: value * y, integers="keep")
+elementwise(addcdiv, lambda g: g, lambda g, z, *, value=1: value * (g / z),
+            lambda g, y, z, *, value=1: -value * (g * y / z) / z)  # fmt: skip
+elementwise(xlogy, lambda x, y: np.where((x == 0) & (y <= 0), 0.0, np.log(y)), lambda g, x, y: g * x / y)
+elementwise(nan_to_num, lambda g, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0.0), integers="keep")
+elementwise(logit, lambda g, x, *, eps=None: np.where(_outside(x, eps), 0.0 if eps is not None else np.nan, g / (x * (1.0 - x))))
+non_differentiable(np.heaviside)
+
 # Overwriting: what `zero_`, `fill_` and `copy_` leave of a tensor's history
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.box import derived, function
-from chainrule.core.primitive import linear
+from chainrule.core.primitive import general, linear
+from chainrule.core.sparse import Placed
 
 
 class _Hole:
@@ -72,8 +73,8 @@ def place(x: Any, *, shape: Any, key: Any) -> Any:
 
 
 def placed(g: Any, shape: tuple[int, ...], key: Any) -> Any:
-    """`place`, without the way through the dispatch for plain arrays: loops over elements come here often."""
-    return place.raw(g, shape=shape, key=key) if type(g) is np.ndarray else place(g, shape=shape, key=key)
+    """`place`, for plain arrays as key and value only: loops over elements come here often."""
+    return Placed(g, shape, key) if type(g) is np.ndarray else place(g, shape=shape, key=key)
 
 
 @function
@@ -243,3 +244,88 @@ def _embedding_pullback(g: Any, x: Any, y: Any, padding_idx: int, by_frequency: 
 
 linear(embedding, lambda g, x, y, *, padding_idx=-1, by_frequency=False:
        _embedding_pullback(g, x, y, padding_idx, by_frequency), torch="", node="EmbeddingBackward0")  # fmt: skip
+
+
+# Storing along one axis, by masks, and anywhere
+
+
+def _along(axis: int) -> tuple[Any, ...]:
+    """The key of slices along ``axis``."""
+    return (slice(None),) * axis + (HOLE,)
+
+
+@function
+def index_fill(x: Any, y: Any, z: Any, *, axis: int) -> Any:
+    """A copy of ``x`` with the number ``z`` in its slices number ``y`` along ``axis``."""
+    return setitem.raw(x, z, y, key=_along(axis))
+
+
+@function
+def index_copy(x: Any, y: Any, z: Any, *, axis: int) -> Any:
+    """A copy of ``x`` with the slices of ``z`` as its slices number ``y`` along ``axis``."""
+    return setitem.raw(x, z, y, key=_along(axis))
+
+
+@function
+def index_put(x: Any, y: Any, *indices: Any, key: Any, accumulate: bool = False) -> Any:
+    """A copy of ``x`` with ``y`` stored at ``key``, or added there as often as each place is named."""
+    out = x.copy()
+    if accumulate:
+        np.add.at(out, filled(key, indices), y)
+    else:
+        out[filled(key, indices)] = y
+    return out
+
+
+@function
+def masked_scatter(x: Any, y: Any, z: Any) -> Any:
+    """A copy of ``x`` with the elements of ``z``, in order, where the mask ``y``."""
+    out = x.copy()
+    places = np.broadcast_to(y, x.shape)
+    out[places] = z.reshape(-1)[: np.count_nonzero(places)]
+    return out
+
+
+def _unmasked(g: Any, y: Any, z: Any) -> Any:
+    """The cotangent of what `masked_scatter` took its elements from."""
+    taken = masked_select(g, y)
+    return np.reshape(place(taken, shape=(_size(z.shape),), key=slice(0, taken.shape[0])), z.shape)
+
+
+linear(index_fill, lambda g, y, *, axis: index_fill(g, y, 0.0, axis=axis), None,
+       lambda g, y, *, axis: np.sum(take_items(g, y, key=_along(axis))),
+       node=lambda scalars: "IndexFillBackward0" if 2 in scalars else "IndexFillBackward1")  # fmt: skip
+linear(index_copy, lambda g, y, *, axis: index_fill(g, y, 0.0, axis=axis), None,
+       lambda g, y, *, axis: take_items(g, y, key=_along(axis)))  # fmt: skip
+linear(index_put, lambda g, i, *xs, key, accumulate=False: (g if accumulate else setitem(g, 0.0, *xs[2:], key=key))
+       if i == 0 else take_items(g, *xs[2:], key=key), promoted=2)  # fmt: skip
+linear(masked_scatter, lambda g, y: np.where(y, 0.0, g), None, lambda g, y, z: _unmasked(g, y, z))
+
+
+@function
+def scatter_extreme(x: Any, y: Any, z: Any, *, axis: int, largest: bool, include_self: bool = True) -> Any:
+    """The largest (or smallest) of ``x`` and of what ``z`` brings to each position ``y`` along ``axis``."""
+    out = x.copy()
+    grid, values = _grid(y, axis), z[tuple(map(slice, y.shape))]
+    if not include_self:
+        out[grid] = -np.inf if largest else np.inf
+    (np.maximum if largest else np.minimum).at(out, grid, values)
+    return out
+
+
+def _shares(g: Any, x: Any, y: Any, z: Any, out: Any, axis: int, include_self: bool) -> tuple[Any, Any]:
+    """The cotangents of x and z: equal parts for all that attain the extreme."""
+    mine = np.where(x == out, np.ones_like(g), 0.0)
+    if not include_self:
+        mine = scatter(mine, y, np.zeros_like(gather(mine, y, axis=axis)), axis=axis)
+    taken = getitem(z, key=tuple(map(slice, y.shape)))
+    theirs = np.where(taken == gather(out, y, axis=axis), np.ones_like(taken), 0.0)
+    part = g / np.maximum(scatter_add(mine, y, theirs, axis=axis), 1.0)
+    return mine * part, theirs * gather(part, y, axis=axis)
+
+
+general(scatter_extreme,
+        lambda g, x, y, z, out, *, axis, largest, include_self=True: _shares(g, x, y, z, out, axis, include_self)[0], None,
+        lambda g, x, y, z, out, *, axis, largest, include_self=True:
+        _within(_shares(g, x, y, z, out, axis, include_self)[1], z, y),
+        torch="", node="ScatterReduceBackward0", kinks="a tie is shared")  # fmt: skip

@@ -260,6 +260,11 @@ def diag(x: Any, k: int = 0) -> Any:
 # NumPy functions that are other ones in disguise
 
 
+def broadcastable(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether ``shape`` can be stretched to ``to``."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
+
+
 def _at_least(n: int, x: Any) -> Any:
     """``x`` with new axes in front until it has ``n``."""
     short = n - np.ndim(x)

@@ -57,6 +57,19 @@ def opened(x: Any, shape: tuple[int, ...], window: Window) -> tuple[np.ndarray, 
     return whole, memory, window.offset - low
 
 
+def owner_of(x: np.ndarray) -> np.ndarray:
+    """The array whose memory ``x`` is a view of."""
+    while type(x.base) is np.ndarray:
+        x = x.base
+    return x
+
+
+def memory_of(x: np.ndarray) -> np.ndarray:
+    """The array whose memory ``x`` is a view of, as one in row-major order."""
+    owner = owner_of(x)
+    return owner if owner.flags.c_contiguous else owner.T
+
+
 @function
 def as_strided(x: Any, *, window: Window) -> Any:
     """The elements that ``window`` names: of the memory of ``x`` itself, where x has the window's layout."""
@@ -68,7 +81,7 @@ def as_strided(x: Any, *, window: Window) -> Any:
 
 def on_memory(x: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
     """A view of the memory of ``x``, whose base is the array that owns it. Raises ValueError if it would leave it."""
-    owner, size = _owner(x), x.itemsize
+    owner, size = memory_of(x), x.itemsize
     start = (x.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) + offset * size
     return np.ndarray(shape, x.dtype, owner, start, tuple(step * size for step in strides))
 
@@ -101,15 +114,9 @@ linear(copy_slices, lambda g, x, *, window: copy_slices(g, np.zeros_like(as_stri
 # Complex numbers as pairs
 
 
-def _owner(x: np.ndarray) -> np.ndarray:
-    while type(x.base) is np.ndarray:
-        x = x.base
-    return x if x.flags.c_contiguous else x.T
-
-
 def retyped(x: np.ndarray, dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
     """The memory of ``x``, from its first element on, as elements of another dtype."""
-    owner = _owner(x)
+    owner = memory_of(x)
     start = x.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
     return np.ndarray(shape, dtype, owner, start, strides)
 

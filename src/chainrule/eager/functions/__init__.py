@@ -10,15 +10,37 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from chainrule.eager.functions import arithmetic, history, indexing, products, reductions, searching, shapes
+from chainrule.eager.functions import (
+    arithmetic,
+    history,
+    indexing,
+    products,
+    reductions,
+    scattering,
+    searching,
+    shapes,
+    statistics,
+    viewing,
+)
 
 FUNCTIONS_ONLY: Final = (
-    "einsum", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor", "result_type", "meshgrid", "where",
+    "einsum", "var_mean", "std_mean", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor", "result_type", "meshgrid", "where",
 )  # fmt: skip
 METHODS_ONLY: Final = (
-    "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",
+    "storage_offset", "sum_to_size", "split_with_sizes", "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",
 )  # fmt: skip
-HELPERS: Final = ("getitem", "setitem", "vector_norm", "dtype_asked", "result_text", "H", "T", "mH", "mT")  # for other rooms
+HELPERS: Final = (
+    "getitem", "normal_key", "check_index", "too_large", "out_of_bounds", "setitem", "vector_norm", "dtype_asked", "result_text", "named_pair", "H", "T", "mH", "mT",
+)  # for other rooms; fmt: skip
+STORED: Final = {  # which take out=
+    "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min", "amax",
+    "amin", "argmax", "argmin", "any", "all", "count_nonzero", "var", "std", "norm", "logsumexp", "cumsum", "cumprod", "argsort",
+    "softmax", "log_softmax", "nonzero", "bincount", "matmul", "dot", "mm", "mv", "bmm", "outer", "tensordot", "trace", "cat",
+    "hstack", "vstack", "column_stack", "diff", "stack", "roll", "diag", "tril", "triu", "gather", "scatter", "scatter_add",
+    "index_add", "index_select", "take", "take_along_dim", "masked_select", "sort", "topk", "addcmul", "addcdiv", "baddbmm",
+    "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce", "scatter_reduce", "kron", "inner",
+    "vdot", "nansum", "float_power", "nan_to_num", "renorm", "conj_physical", "sgn", "angle", "median", "cummax", "cummin",
+}  # fmt: skip
 OWN_NAMES: Final = ("norm", "sum", "mean")  # whose ``dim`` has no other name, or which know both themselves
 
 
@@ -46,7 +68,7 @@ def defined() -> dict[str, Callable[..., Any]]:
     """The functions of the modules here, by name."""
     return {
         name: numpy_named(value) if "dim" in parameters(value) and name not in OWN_NAMES else value
-        for module in (arithmetic, reductions, searching, products, shapes, indexing, history)
+        for module in (arithmetic, reductions, searching, products, shapes, indexing, scattering, statistics, viewing, history)
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and not isinstance(value, type)
         and not name.startswith("_") and name not in HELPERS

@@ -140,3 +140,78 @@ def _close(name: str, input: Any, other: Any, rtol: float, atol: float, equal_na
         return np.asarray(np.isclose(x, y, rtol, atol, equal_nan))
     except ValueError as fault:
         raise broadcast_error(x.shape, y.shape) or fault from None
+
+
+# Made of the others
+
+
+def clamp_min(input: Any, min: Any) -> Any:
+    """``input``, at least ``min``."""
+    return F.clip(input, min, None)
+
+
+def clamp_max(input: Any, max: Any) -> Any:
+    """``input``, at most ``max``."""
+    return F.clip(input, None, max)
+
+
+def float_power(input: Any, exponent: Any) -> Any:
+    """``input ** exponent`` in double precision."""
+    first, second = (x.cast(x.dtype.to_complex() if x.is_complex() else spec.float64) if isinstance(x, Tensor) else x
+                     for x in (input, exponent))  # fmt: skip
+    return pow(first, second)
+
+
+def ldexp(input: Any, other: Any) -> Any:
+    """``input * 2 ** other``."""
+    return input * F.exp2(other)
+
+
+def sgn(input: Any) -> Any:
+    """The sign; of a complex number the number of length 1 in its direction, 0 of 0."""
+    if not input.is_complex():
+        return F.sign(input)
+    size = F.absolute(input)
+    return input / F.where(size == 0, 1.0, size)
+
+
+def angle(input: Any) -> Any:
+    """The angle of a complex number; 0 or pi of a real one."""
+    if input.is_complex():
+        return F.arctan2(F.imag(input), F.real(input))
+    return F.where(input < 0, np.pi, input * 0.0)
+
+
+def conj_physical(input: Any) -> Any:
+    """The complex conjugate."""
+    return F.conjugate(input) if input.is_complex() else input
+
+
+def resolve_conj(input: Any) -> Any:
+    """``input`` itself: conjugates are computed at once here."""
+    return input
+
+
+def resolve_neg(input: Any) -> Any:
+    """``input`` itself: negatives are computed at once here."""
+    return input
+
+
+def is_conj(input: Any) -> bool:
+    """False: conjugates are computed at once here."""
+    return False
+
+
+def is_neg(input: Any) -> bool:
+    """False: negatives are computed at once here."""
+    return False
+
+
+def is_nonzero(input: Any) -> bool:
+    """Whether the one element is not 0."""
+    return bool(input)
+
+
+def is_same_size(input: Any, other: Any) -> bool:
+    """Whether both have the same shape."""
+    return bool(input.array.shape == other.array.shape)

@@ -11,7 +11,7 @@ from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
-from chainrule.eager.inplace import adopt, log_write
+from chainrule.eager.inplace import assign
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import (
@@ -35,7 +35,7 @@ def getitem(input: Any, key: Any) -> Any:
         kind = type(key)
         if kind is int or kind is slice:
             return F.getitem(input, key)
-        basic, arrays = indexing.split_key(_normal_key(key))
+        basic, arrays = indexing.split_key(normal_key(key))
         if not arrays:
             return F.getitem(input, basic)
         return F.take_items(input, *arrays, key=basic)
@@ -43,7 +43,7 @@ def getitem(input: Any, key: Any) -> Any:
         raise _index_error(fault, key, input.array.shape) from None
 
 
-def _normal_key(key: Any) -> Any:
+def normal_key(key: Any) -> Any:
     """A key in NumPy's terms: index tensors as arrays (a single whole number as that number), lists as arrays."""
     if isinstance(key, tuple):
         return tuple(_normal_part(part) for part in key)
@@ -65,26 +65,29 @@ def _normal_part(part: Any) -> Any:
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
     try:
-        static, arrays = indexing.split_key(_normal_key(key))
-        recording = modes.is_grad_enabled() and (input.requires_grad or getattr(value, "requires_grad", False))
-        if not recording:
-            if value is None:
-                raise TypeError
-            raw = value.array if isinstance(value, Tensor) else value
-            input.array[indexing.filled(static, tuple(arrays))] = raw
-            log_write(input)
-            return
-        operand = value if isinstance(value, Box) else np.asarray(value, input.lane.numpy)
-        result = dispatch(TABLE[indexing.setitem], (input, operand, *arrays), {"key": static})
+        static, arrays = indexing.split_key(normal_key(key))
+        if value is None:
+            raise TypeError
+        if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        operand = value.cast(input.dtype) if isinstance(value, Tensor) else value
+        raw = operand.array if isinstance(value, Tensor) else value
+        full = indexing.filled(static, tuple(arrays))
+        if isinstance(raw, np.ndarray) and np.may_share_memory(raw, input.array):
+            raw = raw.copy()
+
+        def store() -> None:
+            input.array[full] = raw
+
+        assign(input, SETITEM, [operand if isinstance(value, Tensor) else np.asarray(value), *arrays], {"key": static}, store)
     except (ValueError, IndexError, TypeError) as fault:
         smaller = _trimmed(input, key, value)
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
-        return
-    if input.leaf and not arrays and key is not Ellipsis:
-        raise Refusal("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    adopt(input, result)
+
+
+SETITEM: Final = TABLE[indexing.setitem]
 
 
 # What was wrong with a key, found when indexing has failed
@@ -177,24 +180,24 @@ def _trimmed(input: Any, key: Any, value: Any) -> Any:
 
 
 def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
-    static, arrays = indexing.split_key(_normal_key(key))
+    static, arrays = indexing.split_key(normal_key(key))
     return static, tuple(arrays)
 
 
 # Along one axis
 
 
-def gather(input: Any, dim: int, index: Any) -> Any:
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """``out[i, j] = input[index[i, j], j]`` for dim 0, and so on."""
     axis = axis_of(dim, input.ndim)
-    _check_index("gather", input, index, "input")
+    check_index("gather", input, index, "input")
     try:
         return F.gather(input, index, axis=axis)
     except (Refusal, IndexRefusal) as fault:
-        raise _too_large(input, index, axis) or fault from None
+        raise too_large(input, index, axis) or fault from None
 
 
-def _check_index(name: str, input: Any, index: Any, whose: str) -> None:
+def check_index(name: str, input: Any, index: Any, whose: str) -> None:
     """Refuse an index tensor of another dtype or number of axes."""
     if index.array.dtype.kind not in "iu":
         raise Refusal(f"{name}(): Expected dtype int32/int64 for index")
@@ -202,7 +205,7 @@ def _check_index(name: str, input: Any, index: Any, whose: str) -> None:
         raise Refusal(f"Index tensor must have the same number of dimensions as {whose} tensor")
 
 
-def _too_large(input: Any, index: Any, axis: int) -> Refusal | None:
+def too_large(input: Any, index: Any, axis: int) -> Refusal | None:
     for k, (n, have) in enumerate(zip(index.array.shape, input.array.shape, strict=False)):
         if k != axis and n > have:
             return Refusal(
@@ -210,23 +213,6 @@ def _too_large(input: Any, index: Any, axis: int) -> Refusal | None:
                 f"self {shape_text(input.array.shape)} apart from dimension {axis}"
             )
     return None
-
-
-def scatter(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """A copy of ``input`` with ``src`` stored at ``index`` along ``dim``."""
-    _check_index("scatter", input, index, "self")
-    return F.scatter(input, index, src, axis=axis_of(dim, input.ndim))
-
-
-def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """A copy of ``input`` with ``src`` added at ``index`` along ``dim``."""
-    _check_index("scatter", input, index, "self")
-    return F.scatter_add(input, index, src, axis=axis_of(dim, input.ndim))
-
-
-def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
-    """A copy of ``input`` with ``alpha source`` added to its slices ``index`` along ``dim``."""
-    return F.index_add(input, index, source, axis=axis_of(dim, input.ndim), alpha=alpha)
 
 
 def index_select(input: Any, dim: int, index: Any) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager.functions.axes import no_tensor
+from chainrule.eager.functions.shapes import stack
 from chainrule.eager.specialise import F
 from chainrule.errors import Refusal, ShapeError, shape_text
 from chainrule.ops import linalg
@@ -187,3 +190,64 @@ def trace(input: Any) -> Any:
     if input.array.ndim != 2:
         raise Refusal(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     return F.trace(input)
+
+
+def inner(input: Any, other: Any) -> Any:
+    """The sums of products along the last axis."""
+    return tensordot(input, other, ([-1], [-1])) if input.ndim and other.ndim else input * other
+
+
+def vdot(input: Any, other: Any) -> Any:
+    """The inner product of two vectors, the first conjugated."""
+    return dot(F.conjugate(input) if input.is_complex() else input, other)
+
+
+def kron(input: Any, other: Any) -> Any:
+    """The Kronecker product."""
+    n = max(input.ndim, other.ndim)
+    a, b = ((1,) * (n - x.ndim) + x.array.shape for x in (input, other))
+    x = F.reshape(input, tuple(m for pair in a for m in (pair, 1)))
+    y = F.reshape(other, tuple(m for pair in b for m in (1, pair)))
+    return F.reshape(x * y, tuple(m * k for m, k in zip(a, b, strict=True)))
+
+
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """The vector product along an axis of length 3."""
+    if dim is None:
+        dim = next((k for k, n in enumerate(input.array.shape) if n == 3), -1)
+    (x0, x1, x2), (y0, y1, y2) = input.unbind(dim), other.unbind(dim)
+    return stack([x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0], dim)
+
+
+def matrix_power(input: Any, n: int) -> Any:
+    """The matrix times itself ``n`` times (its inverse for negative n)."""
+    if n < 0:
+        return matrix_power(F.inv(input), -n)
+    out = None
+    for _ in range(n):
+        out = input if out is None else matmul(out, input)
+    return F.multiply(input, 0.0) + np.eye(input.array.shape[-1], dtype=input.array.dtype) if out is None else out
+
+
+def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta input + alpha mat @ vec``."""
+    return _scaled(input, beta) + _scaled(mv(mat, vec), alpha)
+
+
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta input + alpha outer(vec1, vec2)``."""
+    return _scaled(input, beta) + _scaled(outer(vec1, vec2), alpha)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta input + alpha batch1 @ batch2`` for stacks of matrices."""
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
+
+
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta input + alpha`` times the sum of ``batch1 @ batch2`` over the stack."""
+    return _scaled(input, beta) + _scaled(F.sum(bmm(batch1, batch2), 0), alpha)
+
+
+def _scaled(x: Any, by: float) -> Any:
+    return x if by == 1 else x * by

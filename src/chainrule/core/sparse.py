@@ -1,0 +1,90 @@
+"""Cotangents that are zero but at a few places: what `x[i]` sends back.
+
+A loop over the elements of ``x`` sends back as many of them as there are elements. Each as an array of the size of x
+would cost the square of that; so they travel as key and value, and meet in one array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Placed:
+    """Zeros of ``shape`` with ``g`` at ``key``, by slices and whole numbers."""
+
+    __slots__ = ("g", "key", "shape")
+    __array_ufunc__ = None  # NumPy leaves additions to us
+
+    def __init__(self, g: np.ndarray, shape: tuple[int, ...], key: Any) -> None:
+        self.g = g
+        self.shape = shape
+        self.key = key
+
+    @property
+    def dtype(self) -> Any:
+        return self.g.dtype
+
+    def astype(self, dtype: Any) -> Placed:
+        return Placed(self.g.astype(dtype), self.shape, self.key)
+
+    def dense(self) -> np.ndarray:
+        """As an array."""
+        out = np.zeros(self.shape, self.g.dtype)
+        out[self.key] = self.g
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.dense() if dtype is None else self.dense().astype(dtype)
+
+    def __add__(self, other: Any) -> Gathered:
+        return Gathered(self.dense()) + other
+
+    def __radd__(self, other: np.ndarray) -> Gathered:
+        return Gathered(other.copy()) + self
+
+
+class Gathered:
+    """A sum that is added to in place, in an array that nobody else knows."""
+
+    __slots__ = ("array",)
+    __array_ufunc__ = None
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.array.dtype
+
+    def dense(self) -> np.ndarray:
+        """The array itself."""
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+    def __add__(self, other: Any) -> Gathered:
+        if type(other) is Placed:
+            self.array[other.key] += other.g
+        else:
+            self.array += other.dense() if type(other) is Gathered else other
+        return self
+
+    __radd__ = __add__
+
+
+def settled(g: Any) -> Any:
+    """A cotangent as an array (or box): 0-d arrays for NumPy's scalars, arrays for what is sparse, each part of a list."""
+    if isinstance(g, np.generic):
+        return np.asarray(g)  # NumPy computes with 0-d arrays twice as fast as with its scalars
+    if type(g) is Placed or type(g) is Gathered:
+        return g.dense()
+    if type(g) is list:
+        return [settled(part) for part in g]
+    return g

@@ -1,0 +1,125 @@
+"""Statistics that are several steps: medians, variances with means, running extremes, what leaves NaN out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.eager.functions.axes import axis_of
+from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum, var
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import wrap
+
+
+def named_pair(name: str) -> Any:
+    """A class of results with torch's name: ``values`` and ``indices``."""
+    return type(name, (Pair,), {"__slots__": (), "torch_name": name})
+
+
+class Pair(NamedTuple):
+    """Values and where they stand."""
+
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return result_text(type(self).torch_name, self)  # type: ignore[attr-defined]
+
+
+class Extremes(NamedTuple):
+    """The smallest and the largest element."""
+
+    min: Any
+    max: Any
+
+    def __repr__(self) -> str:
+        return result_text("aminmax", self)
+
+
+MedianResult, CummaxResult, CumminResult, KthResult = map(named_pair, ("median", "cummax", "cummin", "kthvalue"))
+
+
+def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """`var` and `mean` over ``dim``."""
+    return var(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
+
+
+def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """`std` and `mean` over ``dim``."""
+    return std(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
+
+
+def _mean(input: Any, dim: Any, keepdim: bool) -> Any:
+    return mean(input) if dim is None or isinstance(dim, bool) else mean(input, dim, keepdim)
+
+
+def nansum(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The sum of what is not NaN."""
+    return sum(F.where(F.isnan(input), 0.0, input), dim, keepdim) if dim is not None else sum(F.where(F.isnan(input), 0.0, input))
+
+
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The mean of what is not NaN."""
+    there = F.logical_not(F.isnan(input)).cast(input.dtype)
+    return nansum(input, dim, keepdim) / (sum(there, dim, keepdim) if dim is not None else sum(there))
+
+
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest and the largest element, over all or along ``dim``."""
+    which = () if dim is None else dim
+    return Extremes(amin(input, which, keepdim), amax(input, which, keepdim))
+
+
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The ``k``-th smallest element along ``dim`` (counted from 1), and where it stands."""
+    axis = axis_of(dim, input.ndim)
+    found = sort(input, axis)
+    parts = (part.select(axis, k - 1) if input.ndim else part for part in found)
+    return KthResult(*(part.unsqueeze(axis) if keepdim and input.ndim else part for part in parts))
+
+
+def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element, the lower one of two; along ``dim`` with its index."""
+    if dim is None:
+        flat = input.reshape(-1)
+        return kthvalue(flat, (flat.numel() + 1) // 2).values
+    n = input.array.shape[axis_of(dim, input.ndim)] if input.ndim else 1
+    return MedianResult(*kthvalue(input, (n + 1) // 2, dim, keepdim))
+
+
+def cummax(input: Any, dim: int) -> Any:
+    """The largest element so far along ``dim``, and where it stands."""
+    return CummaxResult(*_running(input, dim, np.greater_equal))
+
+
+def cummin(input: Any, dim: int) -> Any:
+    """The smallest element so far along ``dim``, and where it stands."""
+    return CumminResult(*_running(input, dim, np.less_equal))
+
+
+def _running(input: Any, dim: int, beats: Any) -> tuple[Any, Any]:
+    axis = axis_of(dim, input.ndim)
+    if input.ndim == 0:
+        return input.clone(), wrap(np.zeros((), np.int64))
+    rows = np.moveaxis(input.array, axis, 0)
+    index = np.zeros(rows.shape, np.int64)
+    best = rows[0].copy()
+    for k in range(1, len(rows)):
+        better = beats(rows[k], best) | np.isnan(rows[k])
+        best = np.where(better, rows[k], best)
+        index[k] = np.where(better, k, index[k - 1])
+    places = wrap(np.ascontiguousarray(np.moveaxis(index, 0, axis)))
+    return F.gather(input, places, axis=axis), places
+
+
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """The ``p``-norm of the difference."""
+    return (input - other).norm(p)
+
+
+def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
+    """The slices along ``dim`` whose ``p``-norm exceeds ``maxnorm``, shortened to it."""
+    axis = axis_of(dim, input.ndim)
+    size = input.norm(p, dim=[k for k in range(input.ndim) if k != axis], keepdim=True)
+    return input * F.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)

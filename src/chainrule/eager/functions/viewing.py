@@ -1,0 +1,181 @@
+"""Other looks at the same memory: steps of one's own, windows, parts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.eager import views
+from chainrule.eager.functions.axes import axis_of, sizes_of
+from chainrule.eager.functions.indexing import narrow
+from chainrule.eager.functions.shapes import diag, flip, split, transpose
+from chainrule.eager.specialise import F
+from chainrule.errors import Refusal, ShapeError
+from chainrule.ops import shaping, strided
+from chainrule.ops.strided import Window, reach
+
+
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """The elements of the memory of ``input`` that ``stride`` leads to, ``storage_offset`` counting from its beginning."""
+    shape, steps = tuple(size), tuple(stride)
+    if len(shape) != len(steps):
+        raise Refusal("mismatch in length of strides and shape")
+    if any(step < 0 for step in steps):
+        raise Refusal(
+            f"as_strided: Negative strides are not supported at the moment, got strides: {list(steps)}"
+        )
+    base = views.base_of(input)
+    start = input.storage_offset()
+    first = 0 if base is None else base.storage_offset()
+    at = start if storage_offset is None else storage_offset
+    own = tuple(step // input.itemsize for step in input.array.strides)
+    inside = reach(input.array.shape, own, start)
+    low, high = reach(shape, steps, at)
+    source = input
+    if base is not None and base.dtype is input.dtype and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
+        source, start = base, first  # the look goes beyond the view: it is one at the base
+        own = tuple(step // base.itemsize for step in base.array.strides)
+        inside = reach(base.array.shape, own, start)
+    if math.prod(shape) and not (inside[0] <= low and high <= inside[1]):
+        raise ShapeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {at}, and itemsize {input.itemsize} "
+            f"requiring a storage size of {(high + 1) * input.itemsize} are out of bounds for storage of size "
+            f"{(inside[1] + 1) * input.itemsize}"
+        )
+    return F.as_strided(source, window=Window(shape, steps, at - start, own))
+
+
+def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
+    """Windows of ``size`` elements, ``step`` apart, along ``dimension``; their elements are the last axis."""
+    axis = axis_of(dimension, input.ndim)
+    shape = input.array.shape or (1,)
+    if size > shape[axis]:
+        raise Refusal(f"maximum size for tensor at dimension {axis} is {shape[axis]} but size is {size}")
+    if step <= 0:
+        raise Refusal(f"step is {step} but must be > 0")
+    own = tuple(s // input.itemsize for s in input.array.strides) or (1,)
+    count = (shape[axis] - size) // step + 1
+    window = Window((*shape[:axis], count, *shape[axis + 1 :], size), (*own[:axis], own[axis] * step, *own[axis + 1 :], own[axis]),
+                    0, own[: input.ndim])  # fmt: skip
+    return F.as_strided(input, window=window)
+
+
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """One axis as several, of lengths ``sizes`` (one of which may be -1)."""
+    axis = axis_of(dim, input.ndim)
+    shape = input.array.shape
+    known = math.prod(n for n in sizes if n != -1)
+    if (-1 not in sizes and known != shape[axis]) or (-1 in sizes and (known == 0 or shape[axis] % known)):
+        raise Refusal(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {axis} ({shape[axis]}) in the "
+            "input tensor"
+        )
+    lengths = tuple(shape[axis] // known if n == -1 else n for n in sizes)
+    return F.reshape(input, (*shape[:axis], *lengths, *shape[axis + 1 :]))
+
+
+def adjoint(input: Any) -> Any:
+    """The last two axes exchanged, and the complex conjugate."""
+    out = transpose(input, -2, -1)
+    return F.conjugate(out) if input.is_complex() else out
+
+
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Parts of nearly one size, or the parts between ``indices``."""
+    axis = axis_of(dim, input.ndim)
+    n = input.array.shape[axis]
+    if hasattr(indices_or_sections, "tolist"):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        k = indices_or_sections
+        if k <= 0:
+            raise Refusal(f"number of sections must be larger than 0, got {k}")
+        ends = np.cumsum([n // k + (j < n % k) for j in range(k)]).tolist()
+        bounds = list(zip([0, *ends], ends, strict=False))
+    else:
+        cuts = [slice(None, i).indices(n)[1] for i in indices_or_sections]
+        bounds = [(a, max(a, b)) for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
+    return tuple(narrow(input, axis, a, b - a) for a, b in bounds)
+
+
+def hsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+    """`tensor_split` of the columns (of a vector: of its elements)."""
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+def vsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+    """`tensor_split` of the rows."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
+def dsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
+    """`tensor_split` along the third axis."""
+    return tensor_split(input, indices_or_sections, 2)
+
+
+def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Parts of the given sizes."""
+    return split(input, list(split_sizes), dim)
+
+
+def unsafe_split(input: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
+    """`split` into copies."""
+    return tuple(part.clone() for part in split(input, split_size, dim))
+
+
+def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """`chunk` into copies."""
+    return tuple(part.clone() for part in input.chunk(chunks, dim))
+
+
+def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """Zeros with ``input`` as the diagonal of two new axes."""
+    n = input.array.shape[-1] + abs(offset)
+    ndim = input.ndim + 1
+    axis1, axis2 = axis_of(dim1, ndim), axis_of(dim2, ndim)
+    rest = iter(input.array.shape[:-1])
+    shape = tuple(n if k in (axis1, axis2) else next(rest) for k in range(ndim))
+    return F.place_diagonal(input, shape=shape, offset=offset, axis1=axis1, axis2=axis2)
+
+
+def diagflat(input: Any, offset: int = 0) -> Any:
+    """A matrix with all elements as its diagonal."""
+    return diag(input.reshape(-1), offset)
+
+
+def fliplr(input: Any) -> Any:
+    """Columns in reverse order."""
+    return flip(input, 1)
+
+
+def flipud(input: Any) -> Any:
+    """Rows in reverse order."""
+    return flip(input, 0)
+
+
+def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
+    """``k`` quarter turns in the plane of two axes."""
+    first, second = dims
+    turned = {
+        0: lambda: input.clone(), 1: lambda: transpose(flip(input, second), first, second),
+        2: lambda: flip(input, first, second), 3: lambda: flip(transpose(input, first, second), second),
+    }  # fmt: skip
+    return turned[k % 4]()
+
+
+def sum_to_size(input: Any, *size: Any) -> Any:
+    """Summed along the axes that would have to be stretched from ``size``."""
+    wanted = sizes_of(size)
+    if shaping.broadcastable(wanted, input.array.shape):
+        lead = input.ndim - len(wanted)
+        axes = tuple(range(lead)) + tuple(k + lead for k, n in enumerate(wanted) if n == 1 and input.array.shape[k + lead] != 1)
+        return F.reshape(F.sum(input, axes, True) if axes else input, wanted)
+    raise Refusal(f"size {{{list(wanted)}}} is not expandable to size {{{list(input.array.shape)}}}.")
+
+
+def storage_offset(input: Any) -> int:
+    """Where the first element lies in the memory that owns it, in elements."""
+    owner = strided.owner_of(input.array)
+    return (input.data_ptr() - owner.__array_interface__["data"][0]) // input.itemsize  # type: ignore[no-any-return]
