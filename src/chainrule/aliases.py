@@ -36,9 +36,24 @@ def install(*names: str) -> None:
     for name in wanted:
         if name not in _installed:
             sys.modules[name] = importlib.import_module(FACES[name][0])
+            _register_shadowed(name)
             _installed.append(name)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+
+
+def _register_shadowed(name: str) -> None:
+    """Register the modules whose name in their package is that of something else, as `autograd.gradcheck`.
+
+    Importing them later would put the module in its place, as it would not with the real package.
+    """
+    ours, public = FACES[name]
+    for module in list(sys.modules):
+        package, _, last = module.rpartition(".")
+        rest = module.removeprefix(f"{ours}.")
+        if module.startswith(f"{ours}.") and rest.partition(".")[0] in public:
+            if getattr(sys.modules.get(package), last, None) is not sys.modules[module]:
+                sys.modules[f"{name}.{rest}"] = sys.modules[module]
 
 
 def uninstall(*names: str) -> None:

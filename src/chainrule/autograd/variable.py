@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.eager.tasks import queue_callback
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing
 
@@ -19,8 +20,16 @@ class _Tensors(type):
         return isinstance(instance, Tensor)
 
 
+class _Engine:
+    """What old programs reach for as ``Variable._execution_engine``."""
+
+    queue_callback = staticmethod(queue_callback)
+
+
 class Variable(metaclass=_Tensors):
     """``Variable(t)`` is a tensor on the memory of ``t`` without its history; every tensor is an instance."""
+
+    _execution_engine = _Engine()
 
     def __new__(cls, data: Tensor, requires_grad: bool = False) -> Any:
         if not isinstance(data, Tensor):

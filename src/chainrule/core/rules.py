@@ -169,7 +169,8 @@ class Form:
         self.primitive = primitive
         self.scalars = scalars  # which operands were Python numbers, or left out
         needs = any(True for i in range(max(1, len(primitive.rules))) for _ in primitive.saves(i))
-        self.spent: Any = Spent(self) if needs or primitive.kind == COMPOSITE else self
+        indices = primitive.variadic and 0 < primitive.promoted < 1000  # operands that are kept as they are
+        self.spent: Any = Spent(self) if needs or indices or primitive.kind == COMPOSITE else self
 
     def name(self, node: Node) -> str:
         """torch's name of the node, by the overload that was called."""
@@ -189,6 +190,11 @@ class Form:
     def params(self, node: Node) -> dict[str, Any]:
         """The static parameters of the call."""
         return node.params  # type: ignore[no-any-return]
+
+    def output_spec(self, node: Node, number: int) -> tuple[Any, Any]:
+        """The shape and dtype of one output of a node that has several."""
+        spec = node.edge_y[number]
+        return spec.shape, spec.dtype
 
     def with_saved(self, node: Node, operands: Sequence[Any], out: Any) -> Node:
         """A copy of ``node`` that holds these values instead of what it saved."""
@@ -263,15 +269,17 @@ def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any
     everything = "xs" in wanted or (p.kind == COMPOSITE and not p.rules)
     node = Node.__new__(Node)
     node.form, node.params, node.edge_x, node.edge_y, node.hooks = form, params, edges, None, None
+    node.y = None
     node.x = tuple(
         x if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x)) else spec_of(x)
         for i, x in enumerate(operands)
     )
-    node.y, node.out, node.seq = None, out if "out" in wanted else None, next_seq()
+    node.out, node.seq = out if "out" in wanted else None, next_seq()
     if p.outputs == 1:
         node.shape, node.dtype = out.shape, dtype_of(out)
         return wrap(out, node)
     node.shape, node.dtype = len(out), None
+    node.edge_y = tuple(map(spec_of, out))
     return tuple(
         wrap(part, Port(node, k, part.shape, dtype_of(part)) if dtype_of(part).differentiable else None)
         for k, part in enumerate(out)

@@ -82,6 +82,12 @@ class Port:
     def ndim(self) -> int:
         return len(self.shape)
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Port and self.node is other.node and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((self.node, self.index))
+
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """The adjoint of broadcasting to ``g.shape`` from ``shape``: sums over the axes that were stretched."""

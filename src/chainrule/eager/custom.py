@@ -105,6 +105,18 @@ class FunctionCtx(GradFn):
         return f"<torch.autograd.function.{type(self).__name__} object at {id(self):#x}>"
 
     @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """The old name of ``saved_tensors``."""
+        warnings.warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2)
+        return self.saved_tensors
+
+    @property
+    def _raw_saved_tensors(self) -> tuple[Any, ...]:
+        if isinstance(self.node.form, Spent):
+            self.node.form.pull(self.node, None)  # raises
+        return tuple(SavedInFunction(self.node, k) for k in range(len(self.node.x)))
+
+    @property
     def to_save(self) -> Any:
         """What is going to be saved."""
         return self.__dict__.get("_to_save")
@@ -154,6 +166,23 @@ def _unpacked(node: Node, kept: Any) -> Tensor | None:
     return t
 
 
+class SavedInFunction(saved.SavedTensor):
+    """A tensor that a custom Function saved, before it is unpacked."""
+
+    def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
+        """Give the value to ``pack_hook`` now, and ask ``unpack_hook`` for it when it is needed."""
+        node, k = self._node, self._number
+        if isinstance(node.form, Spent):
+            raise RuntimeError(saved.FREED)
+        kept = node.x[k]
+        if kept is None:
+            raise RuntimeError(saved.NOTHING)
+        if isinstance(kept, Pair):
+            raise RuntimeError(saved.TWICE)
+        pair = Pair(saved.Packed(pack_hook, unpack_hook, kept.array), kept)
+        node.x = (*node.x[:k], pair, *node.x[k + 1 :])
+
+
 class CustomForm:
     """How the calls of one `Function` lie on the tape."""
 
@@ -187,6 +216,10 @@ class CustomForm:
             return node
         return None if spec is None or not spec.dtype.differentiable else Port(node, number, spec.shape, spec.dtype)
 
+    def output_spec(self, node: Node, number: int) -> tuple[Any, Any]:
+        """The shape and dtype of one output."""
+        return node.y[number].shape, node.y[number].dtype
+
     def revive(self, node: Node) -> Node:
         return node
 
@@ -199,7 +232,7 @@ def pull(function: type[Function], node: Node, g: Any) -> list[tuple[Any, Any]]:
     parts = [g] if type(node.shape) is tuple else g
     recording = modes.is_grad_enabled()
     ctx = shown(node)
-    grads = [_cotangent(ctx, part, spec, recording) for part, spec in zip(parts, node.y, strict=True)]
+    grads = [_cotangent(ctx, k, part, spec, recording) for k, (part, spec) in enumerate(zip(parts, node.y, strict=True))]
     started, exported = next_seq(), tensor.exports()
     found = function.user_backward()(ctx, *grads)
     found = found if isinstance(found, tuple) else (found,)
@@ -216,10 +249,11 @@ def pull(function: type[Function], node: Node, g: Any) -> list[tuple[Any, Any]]:
     return pulled
 
 
-def _cotangent(ctx: FunctionCtx, g: Any, spec: Spec | None, recording: bool) -> Tensor | None:
-    """The cotangent of one output as the user's backward gets it."""
-    if g is None:
-        if spec is None or not ctx.materialize_grads:
+def _cotangent(ctx: Any, k: int, g: Any, spec: Spec | None, recording: bool) -> Tensor | None:
+    """The cotangent of output ``k`` as the user's backward gets it."""
+    if g is None or type(g) is Absent:
+        constant = not ctx.__dict__.get("_materialize_non_diff_grads", True) and k in ctx.constants
+        if spec is None or not ctx.materialize_grads or constant:
             return None
         return wrap(np.zeros(spec.shape, spec.dtype.numpy))
     t = g if isinstance(g, Tensor) else wrap(g)
@@ -344,6 +378,44 @@ class RefusingForm:
 
     def pull(self, node: Node, g: Any) -> Any:
         raise RuntimeError(self.message)
+
+
+class UndefinedForm(RefusingForm):
+    """A node that sends nothing back: a custom `Function` is told so, anything else is not reached."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def name(self, node: Node) -> str:
+        return "torch::autograd::UndefinedGrad"
+
+    def pull(self, node: Node, g: Any) -> Any:
+        edges = node.edge_x
+        return [(edge, Absent(edge.shape)) for edge in edges if type(edge) is Node and type(edge.form) is CustomForm]
+
+
+class Absent:
+    """The cotangent that is none: adding it changes nothing."""
+
+    __slots__ = ("shape",)
+    __array_ufunc__ = None
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
+
+
+def undefined(t: Tensor) -> Tensor:
+    """``t``, its cotangents being thrown away."""
+    node = new_node(UndefinedForm(), (edge_of(t),), None)
+    node.shape, node.dtype = t.array.shape, t.dtype
+    return wrap(t.array, node)
 
 
 def refusing(message: str, edges: list[Any], array: np.ndarray) -> Tensor:
@@ -529,6 +601,7 @@ def finished(cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tupl
         return tuple(_alias(out) if _untouched_input(out, ctx, args) else out for out in outputs)
     constant = [isinstance(out, Tensor) and any(out is t for t in ctx.non_differentiable) for out in outputs]
     node = new_node(cls._form, tuple(edge_of(x) if isinstance(x, Tensor) else None for x in args), ctx)
+    ctx.constants = [k for k, is_constant in enumerate(constant) if is_constant]
     ctx.arguments = tuple(Spec(x.array.shape, x.dtype) if isinstance(x, Tensor) else None for x in args)
     node.y = tuple(Spec(out.array.shape, out.dtype) if isinstance(out, Tensor) else None for out in outputs)
     lone = len(outputs) == 1 and isinstance(outputs[0], Tensor) and outputs[0].dtype.differentiable

@@ -10,7 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.sweep import Node, Port, project, sweep
-from chainrule.eager import modes, writes
+from chainrule.eager import modes, tasks, writes
+from chainrule.eager.edges import GradientEdge, edge_of
+from chainrule.eager.tasks import Task
 from chainrule.eager.accumulating import store
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import quietly
@@ -33,11 +35,6 @@ def accumulate(leaves: dict[Tensor, Any]) -> None:
             hooks.stored(tensor, g)
 
 
-def edge_of(tensor: Tensor) -> Any:
-    """What a cotangent of ``tensor`` is delivered to."""
-    return tensor if tensor.node is None else tensor.node
-
-
 def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
     """Pairs of edge and cotangent to start from; GraphError or ShapeError if they cannot be."""
     given = [None] * len(outputs) if gradients is None else as_list(gradients)
@@ -45,6 +42,8 @@ def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list
         raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
     roots = []
     for i, y in enumerate(outputs):
+        if isinstance(y, GradientEdge):
+            y = stand_in(y)
         seed = implicit_seed(y) if given[i] is None else checked_seed(i, y, given[i])
         if not y.requires_grad:
             raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
@@ -53,6 +52,14 @@ def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list
         else:
             roots.append((edge_of(y), seed.array if isinstance(seed, Tensor) else seed))
     return roots
+
+
+def stand_in(where: GradientEdge) -> Tensor:
+    """A tensor at an edge, of the shape and dtype of its cotangents, whose values are never looked at."""
+    edge = edge_of(where)
+    if isinstance(edge, Tensor):
+        return edge
+    return wrap(np.broadcast_to(np.zeros((), edge.dtype.numpy), edge.shape), edge)
 
 
 def implicit_seed(y: Tensor) -> Any:
@@ -117,13 +124,15 @@ def run(
     watch: Any = no_watch,
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents."""
+    task, around = Task(roots, needed), tasks.present()
+    tasks.enter(task)
     outer = modes.state()
     reviving = revive if create_graph else None
     if outer is not None and outer.anomaly is not None:
         reviving = outer.anomaly.watched(reviving)
     modes.enter(modes.NO_GRAD if outer is None and not create_graph else modes.changed(grad=create_graph))
     try:
-        return quietly(
+        result = quietly(
             lambda: finish(
                 sweep(
                     roots,
@@ -138,6 +147,10 @@ def run(
         )
     finally:
         modes.enter(outer)
+        tasks.enter(around)
+    if task.callbacks:
+        task.finish()
+    return result
 
 
 def revive(node: Node) -> Node:
@@ -145,7 +158,7 @@ def revive(node: Node) -> Node:
     return node.form.revive(node)  # type: ignore[no-any-return]
 
 
-def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Tensor], captured: dict[Any, Any]) -> tuple[Any, Any]:
+def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Any], captured: dict[Any, Any]) -> tuple[Any, Any]:
     """What keeps a sweep to the ways to ``targets``, and puts the cotangents of non-leaf ones into ``captured``."""
     edges = {edge_of(t) for t in targets}
     ports = {(e.node, e.index): e for e in edges if type(e) is Port}
@@ -166,7 +179,7 @@ def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
 
 def as_list(value: Any) -> list[Any]:
     """A tensor as a list of one; a sequence as a list."""
-    return [value] if isinstance(value, Tensor) or value is None else list(value)
+    return [value] if isinstance(value, (Tensor, GradientEdge)) or value is None else list(value)
 
 
 CYCLE: Final = (
@@ -196,9 +209,13 @@ def backward(
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     for t in targets:
-        if t.node is not None or not t.requires_grad:
+        if isinstance(t, Tensor) and (t.node is not None or not t.requires_grad):
             retain_grad(t)
-    run(roots, retain, create_graph, accumulate, *_limits(roots, targets, {}))
+    needed, watch = _limits(roots, targets, {})
+    for t in targets:
+        if edge_of(t) in needed:
+            needed[edge_of(t)] = True  # torch runs the node of what it accumulates into, with its hooks
+    run(roots, retain, create_graph, accumulate, needed, watch)
 
 
 def grad(
@@ -213,7 +230,7 @@ def grad(
     if not xs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     roots = seeds(as_list(outputs), grad_outputs, create_graph)
-    if not all(x.requires_grad for x in xs):
+    if not all(isinstance(x, GradientEdge) or x.requires_grad for x in xs):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     captured: dict[Any, Any] = {}
     retain = create_graph if retain_graph is None else retain_graph
@@ -226,11 +243,20 @@ def grad(
                 "Set allow_unused=True if this is the desired behavior."
             )
     if materialize_grads:
-        found = [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, xs, strict=True)]
+        if any(g is None and isinstance(x, GradientEdge) for g, x in zip(found, xs, strict=True)):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
+        found = [zeros_for(x, create_graph) if g is None else g for g, x in zip(found, xs, strict=True)]
     return tuple(found)
 
 
-def _found(x: Tensor, leaves: dict[Tensor, Any], captured: dict[Any, Any]) -> Tensor | None:
+def zeros_for(x: Tensor, requires_grad: bool) -> Tensor:
+    """The gradient of what was not used."""
+    zeros = wrap(np.zeros_like(x.array))
+    zeros.leaf = requires_grad
+    return zeros
+
+
+def _found(x: Any, leaves: dict[Tensor, Any], captured: dict[Any, Any]) -> Tensor | None:
     edge = edge_of(x)
-    g = leaves.get(edge) if edge is x else captured.get(edge)
+    g = leaves.get(edge) if isinstance(edge, Tensor) else captured.get(edge)
     return g if g is None or isinstance(g, Tensor) else wrap(np.array(g))

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import weakref
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chainrule.core.sparse import settled
+from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager.hooks import RemovableHandle, hooked_form, hooks_of, register
+from chainrule.eager.layout import CPU, Device, Size
+from chainrule.eager.saved import saved_value
 from chainrule.eager.tensor import Tensor, wrap
 
 
-class AccumulateGrad:
+class GraphNode:
+    """What all nodes that the user sees have in common: `torch.autograd.graph.Node`."""
+
+    __slots__ = ()
+
+
+class AccumulateGrad(GraphNode):
     """The end of a path: where a leaf's gradient is added up. It holds its leaf, which finds it weakly."""
 
     __slots__ = ("__weakref__", "variable")
@@ -55,7 +64,7 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
     return node
 
 
-class GradFn:
+class GradFn(GraphNode):
     """A node as torch shows it, ``tensor.grad_fn``: of a class named after the operation."""
 
     __slots__ = ("__weakref__", "node")
@@ -92,13 +101,39 @@ class GradFn:
 
     def __call__(self, *cotangents: Tensor | None) -> Any:
         """The cotangents of the operands, given those of the outputs."""
+        count = 1 if type(self.node.shape) is tuple else self.node.shape
+        if len(cotangents) != count:
+            raise TypeError(f"{self.name()} expected {count} arguments, got {len(cotangents)} instead")
         raw = [None if g is None else g.array for g in cotangents]
         pulled = dict(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw))
         found = tuple(wrap(settled(pulled[e])) if e in pulled else None for e in self.node.form.edges(self.node))
         return found if len(found) != 1 else found[0]
 
+    @property
+    def _input_metadata(self) -> list[Metadata]:
+        """The shape and dtype of the cotangent of each output."""
+        node = self.node
+        if type(node.shape) is tuple:
+            return [Metadata(Size(node.shape), node.dtype)]
+        return [Metadata(Size(shape), dtype) for shape, dtype in (node.form.output_spec(node, k) for k in range(node.shape))]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_saved_", "_raw_saved_")):
+            return saved_value(self.node, name)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+class Metadata(NamedTuple):
+    """What a cotangent looks like."""
+
+    shape: Size
+    dtype: DType
+    device: Device = CPU
+    is_nested_tensor: bool = False
+    is_cpp_nested_tensor: bool = False
 
 
 def metadata_of(node: Any) -> dict[Any, Any]:

@@ -59,6 +59,10 @@ class Hooks:
         return register(self.functions, hook)
 
     def __call__(self, g: Any) -> Any:
+        if g is None:  # of an output that nothing came back for
+            for hook in list(self.functions.values()):
+                hook(None)  # type: ignore[arg-type]
+            return None
         t = g if isinstance(g, Tensor) else wrap(g)
         for hook in list(self.functions.values()):
             t = _replaced(hook, hook(t), t)
@@ -77,11 +81,11 @@ class Hooks:
 
     def stored(self, leaf: Tensor, g: Any) -> None:
         """Run the hooks on a leaf whose gradient has just been added to."""
-        for hook in list(self.after.values()):
-            hook((), (g if isinstance(g, Tensor) else wrap(g),))
         for hook in list(self.accumulated.values()):
             if hook(leaf) is not None:
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+        for hook in list(self.after.values()):
+            hook((), (g if isinstance(g, Tensor) else wrap(g),))
 
 
 class PortHooks:
@@ -95,7 +99,7 @@ class PortHooks:
         self.whole = whole
 
     def __call__(self, g: list[Any]) -> list[Any]:
-        g = [self.ports[k](part) if k in self.ports and part is not None else part for k, part in enumerate(g)]
+        g = [self.ports[k](part) if k in self.ports else part for k, part in enumerate(g)]
         return g if self.whole is None else self.whole(g)
 
 

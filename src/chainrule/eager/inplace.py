@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node
-from chainrule.eager import modes, tape, views
+from chainrule.eager import modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import Tensor, wrap
@@ -43,6 +43,8 @@ def check_writable(t: Tensor, recording: bool) -> None:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t.leaf:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    for guard in writes.guards:
+        guard(t)
     array = t.array
     if not array.flags.writeable or (0 in array.strides and array.size and not distinct(array.shape, array.strides)):
         raise RuntimeError(
@@ -216,7 +218,7 @@ def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callab
     """The in-place form of a binary ufunc; without recording it writes straight into the memory."""
 
     def method(self: Tensor, other: Any) -> Any:
-        if self.lane.plain and (modes.state() is NO_GRAD or unrecorded(self, other)):
+        if self.lane.plain and not writes.guards and (modes.state() is NO_GRAD or unrecorded(self, other)):
             y = other.array if isinstance(other, Tensor) else other
             x = self.array
             if type(y) is float or (type(y) is np.ndarray and y.dtype == x.dtype and y.ndim <= x.ndim):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from chainrule.core.rules import Spent
 from chainrule.core.sweep import Node
 from chainrule.eager import modes
+from chainrule.eager.layout import Size
+from chainrule.eager.tape import revived
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.writes import check_unwritten, origin
+from chainrule.ops.indexing import HOLE
 
 Hook = Callable[[Any], Any]
 
@@ -116,9 +120,11 @@ def place(node: Node, saved: tuple[Any, ...], out: Any) -> None:
 
 
 class SavedTensor:
-    """One value that a node saved, before it is unpacked: what ``grad_fn._raw_saved_…`` shows."""
+    """One value that a node saved, before it is unpacked: what ``grad_fn._raw_saved_...`` shows."""
 
-    def __init__(self, node: Node, number: int) -> None:
+    def __init__(self, node: Node | None = None, number: int = 0) -> None:
+        if node is None:
+            raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
         self._node = node
         self._number = number  # of the operand; -1 for the output
 
@@ -126,22 +132,94 @@ class SavedTensor:
         """Give the value to ``pack_hook`` now, and ask ``unpack_hook`` for it when it is needed."""
         node = self._node
         if isinstance(node.form, Spent):
-            raise RuntimeError(
-                "Trying to use a saved tensor that has been released. This is probably because you're trying to register "
-                "hooks on a saved tensor after the graph has been freed."
-            )
-        saved = list(node.form.saved(node))
-        value = node.out if self._number < 0 else saved[self._number]
+            raise RuntimeError(FREED)
+        values = list(node.form.saved(node))
+        value = node.out if self._number < 0 else values[self._number]
         if type(value) is Packed:
-            raise RuntimeError("Calling register_hooks on a saved tensor with hooks that have already been set is not allowed.")
-        if value is None:
-            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
+            raise RuntimeError(TWICE)
+        if not isinstance(value, np.ndarray):
+            raise RuntimeError(NOTHING)
         packed = Packed(pack_hook, unpack_hook, value)
         if self._number < 0:
-            place(node, tuple(saved), packed)
+            place(node, tuple(values), packed)
         else:
-            saved[self._number] = packed
-            place(node, tuple(saved), node.out)
+            values[self._number] = packed
+            place(node, tuple(values), node.out)
+
+
+FREED: Final = (
+    "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are freed when you "
+    "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+    "if you need to access saved variables after calling backward."
+)
+TWICE: Final = (
+    "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is allowed at a "
+    "time."
+)
+NOTHING: Final = "Calling register_hooks on a saved tensor with value None is forbidden"
+
+
+def saved_value(node: Node, name: str) -> Any:
+    """What ``grad_fn._saved_NAME`` or ``_raw_saved_NAME`` shows; AttributeError if such a node saves nothing of that name."""
+    raw = name.startswith("_raw_")
+    wanted = name.removeprefix("_raw").removeprefix("_saved_")
+    form = node.form
+    primitive = form.primitive
+    if primitive is None:
+        raise AttributeError(f"{node.name()} has no attribute {name!r}")
+    if wanted in ("result", "output"):
+        return SavedTensor(node, -1) if raw else unpacked(node, -1)
+    if wanted == "self_sym_sizes":
+        return Size(form.edges(node)[0].shape if form.edges(node)[0] is not None else ())
+    if wanted == "indices" and primitive.variadic:
+        return tuple(_index(node, part, raw) for part in form.params(node)["key"]) + ()
+    names = (*SAVED.get(primitive.name, ()), *USUAL[len(SAVED.get(primitive.name, ())) :])
+    for i, known in enumerate(names[: max(primitive.arity, 0)]):
+        if known == wanted:
+            return SavedTensor(node, i) if raw else unpacked(node, i)
+    params = {TORCH_PARAMS.get(key, key): value for key, value in form.params(node).items()}
+    if wanted in params:
+        return params[wanted]
+    raise AttributeError(f"'{node.name()}' object has no attribute '{name}'")
+
+
+def _index(node: Node, part: Any, raw: bool) -> Any:
+    """What one part of a key was, as torch keeps it: an index tensor, or None for a slice."""
+    if part is not HOLE:
+        return SavedTensor(node, 0) if raw else None
+    key = node.form.params(node)["key"]
+    number = len(node.form.saved(node)) - sum(p is HOLE for p in key) + [p is HOLE for p in key].index(True)
+    return SavedTensor(node, number) if raw else unpacked(node, number)
+
+
+def unpacked(node: Node, number: int) -> Any:
+    """A saved value as the user gets it: on the edge it came from, checked for writes since."""
+    form = node.form
+    if isinstance(form, Spent):
+        form.pull(node, None)  # raises
+    value = node.out if number < 0 else form.saved(node)[number]
+    if type(value) is Packed:
+        value = value.array()
+    elif isinstance(value, np.ndarray):
+        check_unwritten(node, value, origin(node, value))
+    if not isinstance(value, np.ndarray):
+        return None
+    if number in form.scalars:
+        return value.item()
+    return wrap(value, node) if number < 0 else revived(value, form.edges(node)[number])
+
+
+USUAL: Final = ("self", "other", "third")
+SAVED: Final = {  # torch's names of what is saved, by operand, where they are not the usual ones
+    "power": ("self", "exponent"), "mm": ("self", "mat2"), "mv": ("self", "vec"), "dot": ("self", "tensor"),
+    "where": ("condition",), "masked_fill": ("self", "mask", "value"), "gather": ("self", "index"),
+    "scatter": ("self", "index", "src"), "scatter_add": ("self", "index", "src"), "take": ("self", "index"),
+    "clip": ("self", "min", "max"), "addmm": ("self", "mat1", "mat2"), "lerp": ("self", "end", "weight"),
+    "nll_loss": ("self", "target", "weight"), "mse_loss": ("self", "target"), "embedding": ("weight", "indices"),
+    "layer_norm": ("input", "weight", "bias"), "convolution": ("input", "weight", "bias"),
+    "addcmul": ("self", "tensor1", "tensor2"), "addcdiv": ("self", "tensor1", "tensor2"),
+}  # fmt: skip
+TORCH_PARAMS: Final = {"axis": "dim", "keepdims": "keepdim", "k": "diagonal", "reps": "repeats", "shape": "self_sym_sizes"}
 
 
 class saved_tensors_hooks:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +38,7 @@ class Writes:
 _log: Final[dict[int, Writes]] = {}
 _lock: Final = threading.Lock()
 last_write = 0
+guards: Final[list[Callable[[Tensor], None]]] = []  # called with a tensor before it is written to
 
 
 def log_write(tensor: Tensor) -> None:

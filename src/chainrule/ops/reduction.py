@@ -163,6 +163,25 @@ general(
 
 
 @function
+def var_mean(x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """The variance and the mean, as two results of one call."""
+    return _var(x, axis=axis, ddof=ddof, keepdims=keepdims), np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def _var_mean_pullback(g: Any, x: Any, axis: Any, ddof: float, keepdims: bool) -> Any:
+    by_var, by_mean = g
+    total = None if by_var is None else var_pullback(by_var, x, axis, ddof, keepdims)
+    if by_mean is None:
+        return total
+    part = restore(by_mean / count(x.shape, axis), x, axis, keepdims)
+    return part if total is None else total + part
+
+
+general(var_mean, lambda g, x, *, axis=None, ddof=0, keepdims=False: _var_mean_pullback(g, x, axis, ddof, keepdims),
+        outputs=2, integers="float", torch="")  # fmt: skip
+
+
+@function
 def vector_norm(x: Any, *, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
     """``(sum |x|**ord)**(1/ord)`` over ``axis`` (the largest or smallest |x| for +-inf, the count of nonzeros for 0)."""
     if ord == 2 and axis is None and not keepdims and x.dtype.kind == "f":

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.eager.functions.axes import axis_of
-from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum, var
+from chainrule.eager.functions.axes import axes_of, axis_of
+from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import wrap
 
@@ -42,7 +42,10 @@ MedianResult, CummaxResult, CumminResult, KthResult = map(named_pair, ("median",
 
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
     """`var` and `mean` over ``dim``."""
-    return var(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    ddof = correction if unbiased is None else int(unbiased)
+    return F.var_mean(input, axis=axes_of(dim, input.ndim), ddof=ddof, keepdims=keepdim)
 
 
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:

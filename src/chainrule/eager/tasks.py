@@ -1,0 +1,60 @@
+"""What is known about the backward pass that is running: where it began, what it is after, what comes when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from chainrule.core.sweep import Node, Port
+
+_task: ContextVar[Task | None] = ContextVar("chainrule_backward", default=None)
+present: Final = _task.get
+enter: Final = _task.set
+
+
+class Task:
+    """One backward pass."""
+
+    __slots__ = ("callbacks", "needed", "reachable", "roots", "shared")
+
+    def __init__(self, roots: list[tuple[Any, Any]], needed: Any) -> None:
+        self.roots = roots
+        self.needed = needed
+        self.callbacks: list[Callable[[], None]] = []
+        self.shared: dict[Any, Any] = {}  # what hooks that work together want to remember during this pass
+        self.reachable: set[Any] | None = None
+
+    def will_reach(self, edge: Any) -> bool:
+        """Whether a cotangent can come to this edge in this pass."""
+        node = edge.node if type(edge) is Port else edge
+        if self.reachable is None:
+            self.reachable = reachable([edge for edge, _ in self.roots])
+        return node in self.reachable and (self.needed is None or edge in self.needed or node in self.needed)
+
+    def finish(self) -> None:
+        """Call what was queued for the end, and what that queues."""
+        while self.callbacks:
+            self.callbacks.pop(0)()
+
+
+def reachable(edges: list[Any]) -> set[Any]:
+    """The nodes and leaves that these edges lead to."""
+    found: set[Any] = set()
+    stack = [edge.node if type(edge) is Port else edge for edge in edges]
+    while stack:
+        at = stack.pop()
+        if at is None or at in found:
+            continue
+        found.add(at)
+        if type(at) is Node:
+            stack += [edge.node if type(edge) is Port else edge for edge in at.form.edges(at)]
+    return found
+
+
+def queue_callback(callback: Callable[[], None]) -> None:
+    """Call ``callback`` when the backward pass that is running is done. Raises RuntimeError if none is."""
+    task = present()
+    if task is None:
+        raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    task.callbacks.append(callback)
