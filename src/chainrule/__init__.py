@@ -131,7 +131,7 @@ def unload_ipython_extension(ipython: Any) -> None:
     uninstall()
 
 
-_SUBMODULES = ("accelerator", "backends", "insight", "linalg", "nn", "optim", "random", "utils")
+_SUBMODULES = ("_C", "accelerator", "backends", "insight", "linalg", "nn", "optim", "random", "utils")
 _TYPED = ("Float", "Double", "Half", "Long", "Int", "Short", "Byte", "Char", "Bool")
 _LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"} | {
     f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED

@@ -89,7 +89,8 @@ def test_no_grad_records_nothing(p: Primitive) -> None:
     with cr.no_grad():
         a, b = both(p, operands, sample.params)
     same(a, b)
-    assert not a.requires_grad
+    assert a.node is None
+    assert a.requires_grad == a._is_view()  # as in torch, a view of what requires grad does so itself
 
 
 # Numbers

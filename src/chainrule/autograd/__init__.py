@@ -8,16 +8,19 @@ from typing import Any
 from chainrule.autograd import anomaly_mode, function, grad_mode, graph, variable
 from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from chainrule.autograd.function import Function
+from chainrule.autograd.grad_mode import set_multithreading_enabled
 from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
+from chainrule.eager.saved import SavedTensor
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing
 
 __all__ = [
-    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "grad", "grad_mode",
-    "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled", "variable",
+    "Function", "SavedTensor", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "grad", "grad_mode",
+    "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "set_multithreading_enabled", "variable",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor, leaf
+from chainrule.eager.tensor import Tensor, leaf, wrap
 from chainrule.eager.writes import log_write
 
 
@@ -51,4 +51,4 @@ def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
         tensor._grad = add_to(before, cotangents[tensor])
     else:
         g = owned(cotangents, tensor)
-        tensor._grad = F.overwrite(g, g) if isinstance(g, Tensor) else leaf(g, tensor.lane)
+        tensor._grad = F.overwrite(wrap(g.array), g) if isinstance(g, Tensor) else leaf(g, tensor.lane)

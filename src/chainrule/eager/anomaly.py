@@ -12,10 +12,11 @@ import numpy as np
 
 from chainrule.core.rules import copied
 from chainrule.core.sweep import Node
-from chainrule.eager import modes
+from chainrule.eager import modes, writes
 from chainrule.eager.gradfn import metadata_of
 from chainrule.eager.notice import ours
 from chainrule.eager.tensor import Tensor
+from chainrule.errors import GraphError
 
 
 class Anomaly(NamedTuple):
@@ -29,6 +30,21 @@ class Anomaly(NamedTuple):
         data["traceback_"] = user_stack()
         if _pulling:
             data["parent_"] = _pulling[-1]
+
+    def line(self) -> str:
+        """The user's line that is running."""
+        return user_stack()[-1]
+
+    def checked(self, node: Node) -> None:
+        """`check_saved`, with the lines of the call and of the write in its error."""
+        try:
+            writes.check_saved(node)
+        except GraphError as fault:
+            report(node)
+            saved = (metadata_of(node).get("traceback_") or [""])[-1]
+            written = writes.line_of_write(node)
+            told = "".join(f"\n{what}:\n{line.rstrip()}" for what, line in (("Saved at", saved), ("Written to at", written)) if line)
+            raise GraphError(f"{fault}{told}") from None
 
     def watched(self, revive: Callable[[Node], Node] | None) -> Callable[[Node], Node]:
         """What makes the nodes of a sweep watched ones, after ``revive``."""
@@ -92,22 +108,27 @@ def report(node: Node) -> None:
     """Warn with the lines of the call that made ``node``, and of those in whose backward pass it was made."""
     lines = metadata_of(node).get("traceback_")
     if lines is None:
-        warnings.warn(
+        _tell(
             f"Error detected in {node.name()}. No forward pass information available. Enable detect anomaly during forward "
-            "pass for more information.",
-            stacklevel=2,
+            "pass for more information."
         )
         return
-    warnings.warn(
-        f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{''.join(lines)}", stacklevel=2
-    )
+    _tell(f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{''.join(lines)}")
     parent = metadata_of(node).get("parent_")
     while parent is not None:
         lines = metadata_of(parent).get("traceback_")
         told = f"Traceback of forward call that induced the previous calculation:\n{''.join(lines)}" if lines else (
             "No forward pass information available. Enable detect anomaly during forward pass for more information.")
-        warnings.warn(f"\n\nPrevious calculation was induced by {parent.name()}. {told}", stacklevel=2)
+        _tell(f"\n\nPrevious calculation was induced by {parent.name()}. {told}")
         parent = metadata_of(parent).get("parent_")
+
+
+def _tell(message: str) -> None:
+    """Warn; where warnings are errors, print it: the error that it is about is still to come."""
+    try:
+        warnings.warn(message, stacklevel=3)
+    except Warning as warning:
+        print(f"{type(warning).__name__}: {warning}", file=sys.stderr)
 
 
 class detect_anomaly:

@@ -328,6 +328,13 @@ def new_like(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any
     return finish(array_of(data, checked_dtype("new_tensor", dtype, self.dtype)), requires_grad, device)
 
 
+def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """torch's old way to make a tensor of this one's dtype: of a size, or with the numbers of a sequence."""
+    made = new_tensor(Tensor, *args, **kwargs)
+    return wrap(made.array.astype(self.array.dtype))
+
+
+Tensor.new = new  # type: ignore[attr-defined]
 Tensor.new_zeros = _new("new_zeros", 0)  # type: ignore[method-assign]
 Tensor.new_ones = _new("new_ones", 1)  # type: ignore[method-assign]
 Tensor.new_empty = _new("new_empty", 0)  # type: ignore[method-assign]

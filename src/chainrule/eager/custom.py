@@ -21,6 +21,7 @@ from chainrule.core.sweep import Node, Port, project
 from chainrule.eager import inplace, modes, saved, tensor, views
 from chainrule.eager.functions.history import detach
 from chainrule.eager.gradfn import GradFn, shown
+from chainrule.eager.notice import notice
 from chainrule.eager.tape import CAST, form_for
 from chainrule.eager.tensor import Tensor, leaf, wrap
 from chainrule.eager.views import operation_name
@@ -393,6 +394,10 @@ class UndefinedForm(RefusingForm):
 
     def pull(self, node: Node, g: Any) -> Any:
         edges = node.edge_x
+        for edge in edges:
+            hooks = getattr(edge, "hooks", None)
+            if hooks is not None and type(edge) is not Port:
+                hooks(None)
         return [(edge, Absent(edge.shape)) for edge in edges if type(edge) is Node and type(edge.form) is CustomForm]
 
 
@@ -592,13 +597,9 @@ class Function(metaclass=FunctionMeta):
 def finished(cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], recording: bool) -> tuple[Any, ...]:
     """The outputs of a call as the caller gets them, on the tape if the call is recorded."""
     for t in ctx.dirty_tensors:
-        if not any(t is out for out in outputs):
-            raise RuntimeError(
-                "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
-                "modified inplace must all be outputs of the Function."
-            )
+        check_declared_dirty(t, args, outputs, recording)
     if not recording:
-        return tuple(_alias(out) if _untouched_input(out, ctx, args) else out for out in outputs)
+        return tuple(_unrecorded(out, ctx, args) for out in outputs)
     constant = [isinstance(out, Tensor) and any(out is t for t in ctx.non_differentiable) for out in outputs]
     node = new_node(cls._form, tuple(edge_of(x) if isinstance(x, Tensor) else None for x in args), ctx)
     ctx.constants = [k for k, is_constant in enumerate(constant) if is_constant]
@@ -615,6 +616,38 @@ def finished(cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tupl
         mode.anomaly.recorded(node)
     node.seq = next_seq()  # later than the writes of forward itself
     return result
+
+
+def check_declared_dirty(t: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], recording: bool) -> None:
+    """Refuse, or warn of, a tensor that `mark_dirty` should not have named."""
+    if not any(t is x for x in args):
+        notice("ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be "
+               "passed to ctx.mark_dirty().")  # fmt: skip
+    if not any(t is out for out in outputs):
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified "
+            "inplace must all be outputs of the Function."
+        )
+    if len(outputs) > 1 and recording and views.is_view(t):
+        raise RuntimeError(DIRTY_VIEW)
+
+
+DIRTY_VIEW: Final = (
+    "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one "
+    "Tensor. This is not supported by the current autograd engine. You should either make sure the input is not a view (using "
+    ".clone() for example) or make your Function only return one Tensor (potentially splitting it into two Functions: one doing "
+    "the inplace that returns a single Tensor and a second one that does the other operations)."
+)
+
+
+def _unrecorded(out: Any, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+    """One output of a call that is not recorded."""
+    if _untouched_input(out, ctx, args):
+        return _alias(out)
+    base = views.base_of(out) if isinstance(out, Tensor) and not any(out is x for x in args) else None
+    if base is not None:
+        views.set_kind(out, base, views.Custom)
+    return out
 
 
 def _untouched_input(out: Any, ctx: FunctionCtx, args: tuple[Any, ...]) -> bool:

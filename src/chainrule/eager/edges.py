@@ -42,14 +42,17 @@ def edge_of(where: Any) -> Any:
         return where if where.node is None else where.node
     if not isinstance(where, GradientEdge):
         raise TypeError(f"expected a Tensor or a GradientEdge, but got {type(where).__name__}")
-    node = where.node
+    at = edge_of_node(where.node)
+    return at if isinstance(at, Tensor) or type(at.shape) is tuple else port_of(at, where.output_nr)
+
+
+def edge_of_node(node: Any) -> Any:
+    """The leaf that an AccumulateGrad belongs to, or the recorded node of a grad_fn; TypeError for anything else."""
     if isinstance(node, AccumulateGrad):
         return node.variable
     if not isinstance(node, GradFn):
-        raise TypeError(f"a GradientEdge's node must be a grad_fn, not {type(node).__name__}")
-    if type(node.node.shape) is tuple:
-        return node.node
-    return port_of(node.node, where.output_nr)
+        raise TypeError(f"expected a node of the graph, a grad_fn, but got {type(node).__name__}")
+    return node.node
 
 
 def port_of(node: Node, number: int) -> Port:

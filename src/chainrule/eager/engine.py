@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
@@ -31,8 +32,9 @@ def accumulate(leaves: dict[Tensor, Any]) -> None:
                 store(tensor, leaves)
                 continue
             g = leaves[tensor] = hooks.arriving(hooks(leaves[tensor]))
+            first = tensor._grad is None
             store(tensor, leaves)
-            hooks.stored(tensor, g)
+            hooks.stored(tensor, tensor._grad.detach() if first else g)
 
 
 def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
@@ -122,14 +124,22 @@ def run(
     finish: Any,
     needed: Any = None,
     watch: Any = no_watch,
+    apart: bool = False,
 ) -> Any:
-    """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents."""
-    task, around = Task(roots, needed), tasks.present()
+    """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents.
+
+    ``apart``: this is a thread of its own already.
+    """
+    around = tasks.present()
+    task = Task(roots, needed, 0 if around is None else around.depth + 1)
+    if task.depth % NESTED == NESTED - 1 and not apart:
+        return elsewhere(lambda: run(roots, retain, create_graph, finish, needed, watch, apart=True))
     tasks.enter(task)
     outer = modes.state()
     reviving = revive if create_graph else None
+    check: Any = writes.check_saved
     if outer is not None and outer.anomaly is not None:
-        reviving = outer.anomaly.watched(reviving)
+        reviving, check = outer.anomaly.watched(reviving), outer.anomaly.checked
     modes.enter(modes.NO_GRAD if outer is None and not create_graph else modes.changed(grad=create_graph))
     try:
         result = quietly(
@@ -141,15 +151,39 @@ def run(
                     watch=watch,
                     revive=reviving,
                     written=writes.last_write,
-                    check=writes.check_saved,
+                    check=check,
                 )
             )
         )
+        if task.callbacks:
+            modes.enter(outer)
+            task.finish()
     finally:
         modes.enter(outer)
         tasks.enter(around)
-    if task.callbacks:
-        task.finish()
+    return result
+
+
+NESTED: Final = 20  # backward passes within backward passes before the stack of another thread is used
+
+
+def elsewhere(fun: Any) -> Any:
+    """Call ``fun`` in a thread of its own, where Python's limit of recursion counts from zero again."""
+    outcome: list[Any] = []
+
+    def call() -> None:
+        try:
+            outcome.append((fun(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(call,))
+    thread.start()
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
     return result
 
 

@@ -15,13 +15,19 @@ from chainrule.eager.saved import saved_value
 from chainrule.eager.tensor import Tensor, wrap
 
 
-class GraphNode:
-    """What all nodes that the user sees have in common: `torch.autograd.graph.Node`."""
+class _Nodes(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, (GradFn, AccumulateGrad))
 
-    __slots__ = ()
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return subclass is cls or issubclass(subclass, (GradFn, AccumulateGrad))
 
 
-class AccumulateGrad(GraphNode):
+class GraphNode(metaclass=_Nodes):
+    """What every node that the user sees is an instance of: `torch.autograd.graph.Node`."""
+
+
+class AccumulateGrad:
     """The end of a path: where a leaf's gradient is added up. It holds its leaf, which finds it weakly."""
 
     __slots__ = ("__weakref__", "variable")
@@ -64,7 +70,7 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
     return node
 
 
-class GradFn(GraphNode):
+class GradFn:
     """A node as torch shows it, ``tensor.grad_fn``: of a class named after the operation."""
 
     __slots__ = ("__weakref__", "node")

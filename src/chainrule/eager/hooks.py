@@ -80,7 +80,7 @@ class Hooks:
         return g
 
     def stored(self, leaf: Tensor, g: Any) -> None:
-        """Run the hooks on a leaf whose gradient has just been added to."""
+        """Run the hooks on a leaf whose gradient has just been added to (its first: the same memory)."""
         for hook in list(self.accumulated.values()):
             if hook(leaf) is not None:
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")

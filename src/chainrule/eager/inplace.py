@@ -28,7 +28,7 @@ def is_recorded(t: Tensor) -> bool:
     return t.requires_grad or (base is not None and base.requires_grad)
 
 
-def check_writable(t: Tensor, recording: bool) -> None:
+def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
     """Raise what torch raises for a write to ``t``, ``recording`` being whether its history is to change."""
     if t.lane.inference and not modes.is_inference_mode_enabled():
         raise RuntimeError(
@@ -38,7 +38,7 @@ def check_writable(t: Tensor, recording: bool) -> None:
     if recording:
         base = views.base_of(t)
         if base is not None:
-            views.check_kind(views.kind_of(t, base), t, indirect=False)
+            views.check_kind(views.inherited_kind(t, base), t, indirect=False)
             if base.leaf:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t.leaf:
@@ -46,6 +46,8 @@ def check_writable(t: Tensor, recording: bool) -> None:
     for guard in writes.guards:
         guard(t)
     array = t.array
+    if not whole:
+        return
     if not array.flags.writeable or (0 in array.strides and array.size and not distinct(array.shape, array.strides)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
@@ -53,11 +55,20 @@ def check_writable(t: Tensor, recording: bool) -> None:
         )
 
 
+def operand(t: Tensor) -> Tensor:
+    """What an in-place operation computes with: ``t``, or a copy where hooks are to keep what is about to be overwritten."""
+    if not (modes.present().saving and t.node is not None):
+        return t
+    alias = wrap(t.array.copy(), t.node)
+    alias.lane = t.lane
+    return alias
+
+
 def check_dirty(t: Tensor) -> None:
     """Refuse an input that a custom Function wrote to and that may not have a new history."""
     base = views.base_of(t)
     if base is not None:
-        views.check_kind(views.kind_of(t, base), t, indirect=False)
+        views.check_kind(views.inherited_kind(t, base), t, indirect=False)
         if base.leaf:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if t.leaf:
@@ -88,6 +99,8 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
                 node.out = t.array
             node.seq = next_seq()
         rebase(t, node)
+    elif t.base is not None:
+        views.written(t)
     return t
 
 
@@ -95,12 +108,14 @@ def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], s
     """Write to ``t`` by ``store`` what the linear primitive ``p`` gives of it and ``others``: no copy of t is made."""
     edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in others)
     recording = modes.is_grad_enabled() and (is_recorded(t) or any(e is not None for e in edges))
-    check_writable(t, recording)
+    check_writable(t, recording, whole=False)
     store()
     log_write(t)
     if recording:
         raws = [x.array if isinstance(x, Tensor) else x for x in others]
         rebase(t, record(p, (t.node, *edges), [t.array, *raws], t.array, params))
+    elif t.base is not None:
+        views.written(t)
 
 
 def look_as(t: Tensor, seen: Tensor) -> Tensor:
@@ -112,6 +127,8 @@ def look_as(t: Tensor, seen: Tensor) -> Tensor:
     if recording:
         move_retained(t, seen.node)
         t.node = seen.node
+    if t.base is not None:
+        views.written(t)
     return t
 
 
@@ -197,6 +214,8 @@ def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:
     except ValueError:
         raise explained_broadcast(t.array.shape, y.shape) from None
     log_write(t)
+    if t.base is not None:
+        views.written(t)
     return t
 
 
@@ -223,7 +242,7 @@ def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callab
             x = self.array
             if type(y) is float or (type(y) is np.ndarray and y.dtype == x.dtype and y.ndim <= x.ndim):
                 return write(self, ufunc, y)
-        result = compute(self, other)
+        result = compute(operand(self), other)
         return result if result is NotImplemented else adopt(self, result)
 
     return method

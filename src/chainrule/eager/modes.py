@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -69,6 +70,9 @@ class _Context:
         return type(self)()
 
     def __call__(self, fun: Any) -> Any:
+        if inspect.isclass(fun):
+            warnings.warn(DECORATED_CLASS, FutureWarning, stacklevel=2)
+            return _around_construction(self, fun)
         if inspect.isgeneratorfunction(fun):
             return functools.wraps(fun)(_around_generator(self, fun))
         if inspect.iscoroutinefunction(fun):
@@ -84,6 +88,22 @@ class _Context:
                 return fun(*args, **kwargs)
 
         return functools.wraps(fun)(wrapper)
+
+
+DECORATED_CLASS: Final = (
+    "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
+    "preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else."
+)
+
+
+def _around_construction(context: _Context, cls: type) -> Callable[..., Any]:
+    """Enter the mode while an object of the class is made."""
+
+    def construct(*args: Any, **kwargs: Any) -> Any:
+        with context.clone():
+            return cls(*args, **kwargs)
+
+    return functools.wraps(cls)(construct)
 
 
 def _around_generator(context: _Context, fun: Callable[..., Any]) -> Callable[..., Any]:

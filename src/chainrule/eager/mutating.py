@@ -28,7 +28,7 @@ BY_FUNCTION: Final = (
     "rad2deg", "renorm", "sgn", "sinc", "sinh", "subtract", "true_divide", "xlogy",
 )  # fmt: skip
 STORING: Final = (
-    "masked_fill", "scatter", "scatter_add", "scatter_reduce", "index_add", "index_fill", "index_copy", "index_put",
+    "masked_fill", "scatter", "scatter_add", "scatter_reduce", "index_reduce", "index_add", "index_fill", "index_copy", "index_put",
     "masked_scatter", "put",
 )  # fmt: skip
 MOVING: Final = ("transpose", "t", "squeeze", "unsqueeze", "swapaxes", "swapdims", "as_strided")
@@ -75,7 +75,7 @@ def _rounded(method: Any) -> Any:
 
 def _by_function(name: str) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return inplace.adopt(self, getattr(self, name)(*args, **kwargs))
+        return inplace.adopt(self, getattr(inplace.operand(self), name)(*args, **kwargs))
 
     method.__name__ = f"{name}_"
     return method
@@ -83,7 +83,7 @@ def _by_function(name: str) -> Any:
 
 def _augmented(operator: str) -> Any:
     def method(self: Tensor, other: Any) -> Any:
-        result = getattr(self, operator)(other)
+        result = getattr(inplace.operand(self), operator)(other)
         return result if result is NotImplemented else inplace.adopt(self, result)
 
     return method
@@ -111,6 +111,8 @@ def zero_(self: Tensor) -> Tensor:
     inplace.check_writable(self, recording=False)
     self.array.fill(0)
     writes.log_write(self)
+    if self.base is not None:
+        views.written(self)
     return self
 
 
@@ -140,14 +142,17 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """Another shape, on new memory if it does not fit; elements beyond the old ones are arbitrary. Returns self."""
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
-    if self.requires_grad:
+    if self.requires_grad and not modes.is_inference_mode_enabled():
         raise Refusal("cannot resize variables that require grad")
+    writes.log_write(self)
     if shape != self.array.shape:
         flat = np.ascontiguousarray(self.array).reshape(-1)
         count = int(np.prod(shape))
         room = np.zeros(count, flat.dtype)
         room[: flat.size] = flat[:count]
+        old = self.array
         self.array = (flat[:count] if flat.size >= count else room).reshape(shape)
+        writes.carry_over(old, self.array)
     return self
 
 

@@ -177,6 +177,8 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
 
 def grad_fn(self: Tensor) -> Any:
     """The recorded call that made this tensor, or None for a leaf."""
+    if self.lane.stale:
+        views.check_stale(self)
     return None if self.node is None else public_edge(self.node)[0]
 
 

@@ -172,7 +172,7 @@ def saved_value(node: Node, name: str) -> Any:
     if wanted == "self_sym_sizes":
         return Size(form.edges(node)[0].shape if form.edges(node)[0] is not None else ())
     if wanted == "indices" and primitive.variadic:
-        return tuple(_index(node, part, raw) for part in form.params(node)["key"]) + ()
+        return tuple(_index(node, k, raw) for k in range(len(form.params(node)["key"])))
     names = (*SAVED.get(primitive.name, ()), *USUAL[len(SAVED.get(primitive.name, ())) :])
     for i, known in enumerate(names[: max(primitive.arity, 0)]):
         if known == wanted:
@@ -183,12 +183,12 @@ def saved_value(node: Node, name: str) -> Any:
     raise AttributeError(f"'{node.name()}' object has no attribute '{name}'")
 
 
-def _index(node: Node, part: Any, raw: bool) -> Any:
-    """What one part of a key was, as torch keeps it: an index tensor, or None for a slice."""
-    if part is not HOLE:
-        return SavedTensor(node, 0) if raw else None
+def _index(node: Node, k: int, raw: bool) -> Any:
+    """What part ``k`` of a key was, as torch keeps it: an index tensor, or None for a slice."""
     key = node.form.params(node)["key"]
-    number = len(node.form.saved(node)) - sum(p is HOLE for p in key) + [p is HOLE for p in key].index(True)
+    if key[k] is not HOLE:
+        return SavedTensor(node, 0) if raw else None
+    number = len(node.form.saved(node)) - sum(part is HOLE for part in key[k:])
     return SavedTensor(node, number) if raw else unpacked(node, number)
 
 

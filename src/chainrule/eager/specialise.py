@@ -321,6 +321,7 @@ def _make_node(pattern: Pattern, operands: list[str]) -> str:
     lines = [
         f"    if mode is not None or ({nothing}):",
         "        t.node = None",
+        *(["        t.leaf = ex is not None"] if pattern.moves in ("view", "maybe view") else []),
         "        return t",
         "    n = new(Node)",
         *(_fill_tuples(pattern, operands) if pattern.arity == 3 else _fill_slots(pattern, operands)),

@@ -20,7 +20,7 @@ from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, refusals, views
 from chainrule.eager.notice import REAL_PART, notice
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import INFERENCE_LANES, LANES, Tensor, wrap
 from chainrule.errors import broadcast_error, translate
 
 
@@ -134,10 +134,10 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
     with np.errstate(all="ignore"):
         raws, out = computed(p, operands, params, common, half)
     recording = mode is None or (mode.grad and not mode.inference)
-    for x in operands:
-        if recording and isinstance(x, Tensor) and x.lane.stale:
-            views.check_stale(x)
-    if p.differentiable and recording and any(e is not None for e in edges) and _floats(p, out):
+    if recording and any(isinstance(x, Tensor) and x.lane.stale for x in operands):
+        views.check_all(operands)
+    of_inference = p.moves in VIEWS and tensor.lane.inference  # a view of such a tensor is one too
+    if p.differentiable and recording and not of_inference and any(e is not None for e in edges) and _floats(p, out):
         check_inference(p, operands, edges)
         scalars = tuple(i for i, x in enumerate(operands) if x is None or isinstance(x, NUMBERS))
         form = form_for(p, half)
@@ -148,9 +148,15 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
             tell(mode, node_of(result), operands)
     else:
         result = wrap(out) if p.outputs == 1 else tuple(map(wrap, out))
-    if p.moves in ("view", "maybe view"):
+    if of_inference:
+        for part in result if isinstance(result, tuple) else (result,):
+            part.lane = INFERENCE_LANES[part.array.dtype]
+    elif p.moves in VIEWS:
         link(result, operands, raws, mode)
     return result
+
+
+VIEWS: Final = ("view", "maybe view")
 
 
 def node_of(result: Any) -> Node:
@@ -174,13 +180,22 @@ def link(result: Any, operands: Sequence[Any], raws: Sequence[Any], mode: modes.
     if len(operands) > 1:
         for part, x in zip(result, operands, strict=True):
             views.link(part, x, views.Custom if kind is views.PLAIN else kind)
+            part.leaf = unrecorded_leaf(part, x)
     elif isinstance(result, tuple):
         kind = views.Several if kind is views.PLAIN else kind
         for part in result:
             views.link(part, input, kind)
+            part.leaf = unrecorded_leaf(part, input)
     elif np.may_share_memory(result.array, raw):
         views.link(result, input, kind)
-        result.lane = input.lane if result.lane.dtype is input.lane.dtype and not input.lane.stale else result.lane
+        result.leaf = unrecorded_leaf(result, input)
+        if not input.lane.stale:
+            result.lane = LANES[result.array.dtype]  # a normal tensor, in inference mode too
+
+
+def unrecorded_leaf(view: Tensor, input: Tensor) -> bool:
+    """Whether a view asks for a gradient of its own: its base does, but the call was not recorded (torch has it so)."""
+    return view.node is None and input.requires_grad and view.dtype.differentiable
 
 
 def computed(

@@ -16,9 +16,10 @@ enter: Final = _task.set
 class Task:
     """One backward pass."""
 
-    __slots__ = ("callbacks", "needed", "reachable", "roots", "shared")
+    __slots__ = ("callbacks", "depth", "needed", "reachable", "roots", "shared")
 
-    def __init__(self, roots: list[tuple[Any, Any]], needed: Any) -> None:
+    def __init__(self, roots: list[tuple[Any, Any]], needed: Any, depth: int) -> None:
+        self.depth = depth  # how many passes this one is nested in
         self.roots = roots
         self.needed = needed
         self.callbacks: list[Callable[[], None]] = []

@@ -138,7 +138,7 @@ class Tensor(Box, metaclass=Named):
             if not found:
                 raise ValueError(f"invalid type: '{dtype}'")
             dtype = found[0]
-        return self.cast(dtype)
+        return self.cast(getattr(dtype, "dtype", dtype))  # a name like torch.FloatTensor has one
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
         """Raises as torch does without a GPU."""
@@ -165,6 +165,10 @@ class Tensor(Box, metaclass=Named):
         if not isinstance(wanted, bool):
             raise RuntimeError("requires_grad must be a bool")
         self._require(wanted, "floating point and complex dtype")
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("Deleting tensor.requires_grad is not allowed.")
 
     def _require(self, wanted: bool, differentiable: str) -> None:
         if self.node is not None:
@@ -255,6 +259,10 @@ class Tensor(Box, metaclass=Named):
         self.array = value.array
         self.lane = value.lane
 
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor.data is not allowed. Delete tensor or set it to an empty one instead.")
+
     # Its values in Python and NumPy
 
     def item(self) -> Any:
@@ -303,7 +311,7 @@ class Tensor(Box, metaclass=Named):
         return _python(self.array.reshape(()))
 
     def _watched_scalar(self) -> Any:
-        if self.leaf or self.node is not None:
+        if (self.leaf or self.node is not None) and modes.is_grad_enabled():
             notice(SCALAR_OF_GRAD)
         return self._scalar()
 
@@ -330,7 +338,9 @@ class Tensor(Box, metaclass=Named):
         grad_fn = None
         if self.node is not None:
             node = self.node.node if type(self.node) is Port else self.node
-            grad_fn = node.name()
+            grad_fn = node.name().rpartition(":")[2]
+        if self.lane.stale:
+            grad_fn = "Invalid"
         return tensor_text(self.array, self.dtype.name, default_dtype_name=spec.default_float().name,
                            grad_fn=grad_fn, requires_grad=self.leaf)  # fmt: skip
 

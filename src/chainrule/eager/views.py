@@ -165,6 +165,39 @@ def make_stale(view: Tensor) -> None:
     view.lane = STALE_LANES[view.lane.numpy]
 
 
+def check_all(operands: Any) -> None:
+    """`check_stale` for every tensor among the operands."""
+    for x in operands:
+        if isinstance(x, Tensor):
+            check_stale(x)
+
+
+def inherited_kind(view: Tensor, base: Tensor) -> Any:
+    """The kind of a view, or of the views it was made through."""
+    kind = kind_of(view, base)
+    at = view.node
+    while kind is ref and at is not None:
+        if type(at) is Port:
+            return Several
+        if isinstance(at, Tensor):
+            return kind_of(at, base) if base_of(at) is base else ref
+        if at.form.primitive is None:
+            return Custom
+        if at.form.primitive.moves not in ("view", "maybe view"):
+            return ref
+        at = at.form.edges(at)[0]
+    return kind
+
+
+def written(t: Tensor) -> None:
+    """After a write to ``t`` that was not recorded: those views of its base that torch cannot give a history are refused."""
+    base = t if type(t.base) is Views else base_of(t)
+    if base is not None and base.requires_grad:
+        for kind, view in live(base):
+            if kind is not ref:
+                make_stale(view)
+
+
 def check_stale(t: Tensor) -> None:
     """Refuse the use of a view that cannot be given the history of its rewritten base."""
     base = base_of(t)

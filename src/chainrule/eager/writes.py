@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
+from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor
 from chainrule.eager.views import operation_name
 from chainrule.ops.strided import owner_of
@@ -27,12 +28,13 @@ KEPT: Final = 64  # writes remembered one by one, for the message
 class Writes:
     """The writes to one block of memory."""
 
-    __slots__ = ("count", "owner", "seqs")
+    __slots__ = ("count", "lines", "owner", "seqs")
 
     def __init__(self, owner: weakref.ref[np.ndarray]) -> None:
         self.owner = owner
         self.count = 0
         self.seqs: deque[int] = deque(maxlen=KEPT)
+        self.lines: deque[str] = deque(maxlen=KEPT)  # of the writes in anomaly mode
 
 
 _log: Final[dict[int, Writes]] = {}
@@ -54,6 +56,9 @@ def log_write(tensor: Tensor) -> None:
         last_write = seq = next_seq()
         writes.count += 1
         writes.seqs.append(seq)
+    mode = modes.state()
+    if mode is not None and mode.anomaly is not None:
+        writes.lines.append(mode.anomaly.line())
 
 
 def first_write(owner: np.ndarray) -> Writes:
@@ -61,6 +66,15 @@ def first_write(owner: np.ndarray) -> Writes:
     key = id(owner)
     with _lock:
         return _log.setdefault(key, Writes(weakref.ref(owner, lambda _: _log.pop(key, None))))
+
+
+def carry_over(old: np.ndarray, new: np.ndarray) -> None:
+    """Let the memory of ``new`` count as that of ``old``, written to as often."""
+    before = _log.get(id(owner_of(old)))
+    if before is not None and owner_of(new) is not owner_of(old):
+        after = first_write(owner_of(new))
+        after.count += before.count
+        after.seqs.extend(before.seqs)
 
 
 def version_of(tensor: Tensor) -> int:
@@ -82,6 +96,15 @@ def check_saved(node: Node) -> None:
     """Raise GraphError if a value that ``node`` saved has been overwritten since."""
     for array in saved_arrays(node):
         check_unwritten(node, array, origin(node, array))
+
+
+def line_of_write(node: Node) -> str:
+    """The last line that wrote to something that ``node`` saved, as far as anomaly mode saw it."""
+    for array in saved_arrays(node):
+        writes = _log.get(id(owner_of(array)))
+        if writes is not None and writes.seqs[-1] > node.seq and writes.lines:
+            return writes.lines[-1]
+    return ""
 
 
 def check_unwritten(node: Node, array: np.ndarray, origin: str) -> None:

@@ -40,6 +40,27 @@ def is_index_array(part: Any) -> bool:
     )
 
 
+def in_two_steps(key: Any, arrays: list[Any]) -> tuple[Any, Any]:
+    """A key with numbers and holes as two: slices and numbers first, then the index arrays."""
+    first: list[Any] = []
+    second: list[Any] = []
+    rest = iter(arrays)
+    for part in key:
+        if part is HOLE:
+            array = next(rest)
+            is_mask = isinstance(array, (bool, np.bool_)) or getattr(array, "dtype", None) == bool
+            first += [slice(None)] * (np.ndim(array) if is_mask else 1)
+            second.append(HOLE)
+        elif part is Ellipsis:
+            first.append(part)
+            second.append(part)
+        else:
+            first.append(part)
+            if part is None or isinstance(part, slice):
+                second.append(slice(None))
+    return tuple(first), tuple(second)
+
+
 def filled(key: Any, arrays: tuple[Any, ...]) -> Any:
     """``key`` with ``arrays`` put back in its holes."""
     if not arrays:

@@ -13,12 +13,24 @@ from chainrule.core.primitive import general, linear
 from chainrule.core.sweep import unbroadcast
 from chainrule.ops.indexing import HOLE, getitem, place, place_items
 from chainrule.ops.reduction import axes_of
+from chainrule.ops.strided import on_memory
 
 # Shapes and axes
 
 linear(np.reshape, lambda g, x, *, shape: np.reshape(g, x.shape), raw=lambda x, *, shape: x.reshape(shape),
        moves="maybe view", node="ViewBackward0")  # fmt: skip
-linear(np.broadcast_to, lambda g, x, *, shape: unbroadcast(g, x.shape), moves="view", node="ExpandBackward0")
+
+
+def _expanded(x: Any, *, shape: tuple[int, ...]) -> Any:
+    """NumPy's broadcast_to, but writable where ``x`` is (each place then stands for several elements)."""
+    lead = len(shape) - x.ndim
+    if type(x) is np.ndarray and lead >= 0 and all(n in (1, m) for n, m in zip(x.shape, shape[lead:], strict=True)):
+        steps = (0,) * lead + tuple(0 if n == 1 else step // x.itemsize for n, step in zip(x.shape, x.strides, strict=True))
+        return on_memory(x, shape, steps, 0)
+    return np.broadcast_to(x, shape)
+
+
+linear(np.broadcast_to, lambda g, x, *, shape: unbroadcast(g, x.shape), raw=_expanded, moves="view", node="ExpandBackward0")
 linear(np.expand_dims, lambda g, x, *, axis: np.reshape(g, x.shape), moves="view", node="UnsqueezeBackward0")
 linear(np.squeeze, lambda g, x, *, axis=None: np.reshape(g, x.shape), moves="view",
        node=lambda axis: f"SqueezeBackward{0 if axis is None else 2 if isinstance(axis, tuple) else 1}")  # fmt: skip

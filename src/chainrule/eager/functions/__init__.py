@@ -24,7 +24,8 @@ from chainrule.eager.functions import (
 )
 
 FUNCTIONS_ONLY: Final = (
-    "einsum", "var_mean", "std_mean", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor", "result_type", "meshgrid", "where",
+    "einsum", "var_mean", "std_mean", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor", "result_type", "meshgrid", "where", "isin",
+    "searchsorted", "bucketize",
 )  # fmt: skip
 METHODS_ONLY: Final = (
     "storage_offset", "sum_to_size", "split_with_sizes", "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",

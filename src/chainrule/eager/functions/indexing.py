@@ -9,9 +9,11 @@ import numpy as np
 
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE
+from chainrule.core import spec
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.inplace import assign
+from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import (
@@ -27,6 +29,7 @@ from chainrule.errors import (
     type_name,
 )
 from chainrule.ops import indexing
+from chainrule.ops.strided import distinct, on_memory
 
 
 def getitem(input: Any, key: Any) -> Any:
@@ -38,6 +41,9 @@ def getitem(input: Any, key: Any) -> Any:
         basic, arrays = indexing.split_key(normal_key(key))
         if not arrays:
             return F.getitem(input, basic)
+        if has_numbers(basic):
+            first, basic = indexing.in_two_steps(basic, arrays)
+            input = F.getitem(input, first)
         return F.take_items(input, *arrays, key=basic)
     except (IndexError, TypeError) as fault:
         raise _index_error(fault, key, input.array.shape) from None
@@ -45,13 +51,37 @@ def getitem(input: Any, key: Any) -> Any:
 
 def normal_key(key: Any) -> Any:
     """A key in NumPy's terms: index tensors as arrays (a single whole number as that number), lists as arrays."""
+    if isinstance(key, list) and len(key) < 32 and any(_is_part(part) for part in key):
+        notice(AS_SEQUENCE)
+        key = tuple(key)
     if isinstance(key, tuple):
+        if all(map(_is_plain, key)) and key.count(Ellipsis) > 1:
+            first = key.index(Ellipsis)
+            key = (*key[: first + 1], *(part for part in key[first + 1 :] if part is not Ellipsis))
         return tuple(_normal_part(part) for part in key)
     return _normal_part(key)
 
 
+def _is_part(part: Any) -> bool:
+    """Whether an item of a list shows that the list is meant as a tuple of parts."""
+    return part is None or part is Ellipsis or isinstance(part, (slice, list, tuple, Tensor, np.ndarray))
+
+
+def _is_plain(part: Any) -> bool:
+    """Whether a part of a key may be compared with ``==``."""
+    return part is None or part is Ellipsis or isinstance(part, (int, slice))
+
+
+def has_numbers(key: Any) -> bool:
+    """Whether a key has whole numbers beside index arrays (torch, unlike NumPy, takes what they name first)."""
+    return isinstance(key, tuple) and any(type(part) is int or isinstance(part, np.integer) for part in key)
+
+
 def _normal_part(part: Any) -> Any:
     if isinstance(part, Tensor):
+        if part.dtype is spec.uint8:
+            notice("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
+            return part.array.astype(bool)
         if part.array.ndim == 0 and part.array.dtype.kind in "iu":
             return int(part.array)
         if part.dtype.differentiable:
@@ -68,6 +98,10 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         static, arrays = indexing.split_key(normal_key(key))
         if value is None:
             raise TypeError
+        if arrays and has_numbers(static):
+            first, static = indexing.in_two_steps(static, arrays)
+            setitem(F.getitem(input, first), indexing.filled(static, tuple(arrays)), value)
+            return
         if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         operand = value.cast(input.dtype) if isinstance(value, Tensor) else value
@@ -77,7 +111,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             raw = raw.copy()
 
         def store() -> None:
-            input.array[full] = raw
+            writable(input.array, full)[full] = raw
 
         assign(input, SETITEM, [operand if isinstance(value, Tensor) else np.asarray(value), *arrays], {"key": static}, store)
     except (ValueError, IndexError, TypeError) as fault:
@@ -85,6 +119,19 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
+
+
+def writable(array: np.ndarray, key: Any) -> np.ndarray:
+    """``array``, which may be an expanded one as long as the places that ``key`` names are not."""
+    if array.flags.writeable and 0 not in array.strides:
+        return array
+    place = array[key]
+    if isinstance(place, np.ndarray) and not distinct(place.shape, place.strides):
+        raise Refusal(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
+            "clone() the tensor before performing the operation."
+        )
+    return on_memory(array, array.shape, tuple(step // array.itemsize for step in array.strides), 0)
 
 
 SETITEM: Final = TABLE[indexing.setitem]
@@ -119,9 +166,9 @@ def _index_error(fault: Exception, key: Any, shape: tuple[int, ...], stacklevel:
                 warnings.warn(AS_SEQUENCE, UserWarning, stacklevel=stacklevel)
             return TypeError("new(): invalid data type 'str'")
         if isinstance(part, float):
-            return IndexRefusal(
-                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got float)"
-            )
+            return _not_an_index("float")
+        if isinstance(part, (set, dict, complex)):
+            return _not_an_index(type(part).__name__)
         if part is Ellipsis:
             covered = sum(_width(other) for other in parts if other is not Ellipsis)
             axis += len(shape) - covered
@@ -133,6 +180,12 @@ def _index_error(fault: Exception, key: Any, shape: tuple[int, ...], stacklevel:
                     return mask_error(mask.shape, at, shape, axis + at)
         axis += _width(part)
     return fault
+
+
+def _not_an_index(name: str) -> IndexRefusal:
+    return IndexRefusal(
+        f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {name})"
+    )
 
 
 def _width(part: Any) -> int:

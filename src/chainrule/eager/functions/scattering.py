@@ -87,6 +87,13 @@ def _scatter_product(input: Any, index: Any, src: Any, axis: int) -> Any:
     return input
 
 
+def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
+    """`scatter_reduce` of whole slices: those of ``source`` to the slices ``index`` of ``input``."""
+    axis = axis_of(dim, input.ndim)
+    places = index.reshape(tuple(-1 if k == axis else 1 for k in range(input.ndim))).expand(tuple(source.shape))
+    return scatter_reduce(input, dim, places, source, reduce, include_self=include_self)
+
+
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """A copy of ``input`` with ``alpha source`` added to its slices ``index`` along ``dim``."""
     return F.index_add(input, index, source, axis=axis_of(dim, input.ndim), alpha=alpha)

@@ -65,6 +65,31 @@ class TopResult(NamedTuple):
         return result_text("topk", self)
 
 
+def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Any:
+    """Where ``elements`` are among ``test_elements``."""
+    values, tests = (x.array if isinstance(x, Tensor) else np.asarray(x) for x in (elements, test_elements))
+    return wrap(np.isin(values, tests, invert=invert))
+
+
+def searchsorted(sorted_sequence: Any, input: Any, *, right: bool = False, side: str | None = None) -> Any:
+    """Where ``input`` would have to be inserted for the sequences along the last axis to stay in order, as int64."""
+    rows = _array("searchsorted", sorted_sequence)
+    values = input.array if isinstance(input, Tensor) else np.asarray(input)
+    where = side or ("right" if right else "left")
+    if rows.ndim == 1:
+        return wrap(np.asarray(np.searchsorted(rows, values, where), np.int64))
+    if rows.shape[:-1] != values.shape[:-1]:
+        raise Refusal("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+                      "tensor and input value tensor must match")  # fmt: skip
+    flat = zip(rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]), strict=True)
+    return wrap(np.array([np.searchsorted(row, value, where) for row, value in flat], np.int64).reshape(values.shape))
+
+
+def bucketize(input: Any, boundaries: Any, *, right: bool = False) -> Any:
+    """The number of the interval between ``boundaries`` that each element lies in, as int64."""
+    return searchsorted(boundaries, input, right=right)
+
+
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> TopResult:
     """The ``k`` largest elements along ``dim`` (or smallest), in order, and where they stood; equal ones in theirs."""
     array = _array("topk", input)

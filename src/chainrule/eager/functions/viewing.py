@@ -125,6 +125,11 @@ def unsafe_split(input: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
     return tuple(part.clone() for part in split(input, split_size, dim))
 
 
+def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
+    """`split_with_sizes` into copies."""
+    return tuple(part.clone() for part in split_with_sizes(input, split_sizes, dim))
+
+
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """`chunk` into copies."""
     return tuple(part.clone() for part in input.chunk(chunks, dim))

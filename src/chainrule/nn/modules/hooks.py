@@ -133,7 +133,7 @@ class BackwardWatch:
         self.count = 0  # of the arguments
         self.places: list[int] = []  # of the tensors among them
         self.watching = False
-        self.grad_outputs: tuple[Any, ...] = ()
+        self.grad_outputs: tuple[Any, ...] | None = None  # those of the pass that is under way
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, the tensors among them made results of a node that reports their gradients."""
@@ -181,10 +181,13 @@ class BackwardWatch:
         return [self.grad_outputs[k] for k in places]
 
     def _inputs_known(self, g: list[Any]) -> list[Any]:
+        if self.grad_outputs is None:  # a second derivative: it does not come by way of the outputs
+            return g
         grads: list[Any] = [None] * self.count
         for k, part in zip(self.places, g, strict=True):
             grads[k] = part
         final = self._report(tuple(grads))
+        self.grad_outputs = None
         return [final[k] for k in self.places]
 
     def _report(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
