@@ -146,6 +146,7 @@ def sweep(
     leaves: dict[Any, Any] = {}
     pending: dict[Node, Any] = {}
     heap: list[tuple[int, Node]] = []
+    dense = True  # whether only plain arrays came to the leaves
     lone: Node | None = None  # while nothing else waits, the next node skips the heap
     lone_g: Any = None
     contributions: Any = roots
@@ -176,6 +177,8 @@ def sweep(
                 shape = edge.array.shape
                 if g.shape != shape:
                     g = unbroadcast(g, shape)
+                if type(g) is not ndarray:
+                    dense = False
                 before = leaves.get(edge)
                 leaves[edge] = g if before is None else before + g
         if lone is not None:
@@ -192,12 +195,9 @@ def sweep(
             node = heappop(heap)[1]
             g = pending.pop(node)
         else:
-            for edge, g in leaves.items():
-                if type(g) is not ndarray:
-                    leaves[edge] = settled(g)
-            return leaves
+            return leaves if dense else {edge: settled(g) for edge, g in leaves.items()}
         if type(g) is not ndarray:
-            g = settled(g)
+            g = np.asarray(g) if isinstance(g, np.generic) else settled(g)  # a 0-d array is twice as fast as a scalar
         if needed is not None and needed[node]:
             watch(node, g)
         if node.hooks is not None:

@@ -16,7 +16,7 @@ from chainrule.eager.edges import GradientEdge, edge_of
 from chainrule.eager.tasks import Task
 from chainrule.eager.accumulating import store
 from chainrule.eager.hooks import retain_grad
-from chainrule.eager.quiet import quietly
+from chainrule.eager.quiet import is_quiet
 from chainrule.eager.tensor import Tensor, remembered, wrap
 from chainrule.errors import GraphError, ShapeError
 
@@ -39,20 +39,25 @@ def accumulate(leaves: dict[Tensor, Any]) -> None:
 
 def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
     """Pairs of edge and cotangent to start from; GraphError or ShapeError if they cannot be."""
+    if gradients is None and len(outputs) == 1 and not create_graph:
+        y = outputs[0]
+        if type(y) is Tensor and y.node is not None and y.lane.plain and y.array.ndim == 0:  # a loss, nearly always
+            return [(y.node, remembered(y.lane, 1.0))]
     given = [None] * len(outputs) if gradients is None else as_list(gradients)
     if len(given) < len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
     roots = []
     for i, y in enumerate(outputs):
-        if isinstance(y, GradientEdge):
+        if type(y) is GradientEdge:
             y = stand_in(y)
         seed = implicit_seed(y) if given[i] is None else checked_seed(i, y, given[i])
         if not y.requires_grad:
             raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        edge = y if y.node is None else y.node
         if create_graph:
-            roots.append((edge_of(y), seed if isinstance(seed, Tensor) else wrap(seed)))
+            roots.append((edge, seed if isinstance(seed, Tensor) else wrap(seed)))
         else:
-            roots.append((edge_of(y), seed.array if isinstance(seed, Tensor) else seed))
+            roots.append((edge, seed.array if isinstance(seed, Tensor) else seed))
     return roots
 
 
@@ -131,34 +136,34 @@ def run(
     ``apart``: this is a thread of its own already.
     """
     around = tasks.present()
-    task = Task(roots, needed, 0 if around is None else around.depth + 1)
-    if task.depth % NESTED == NESTED - 1 and not apart:
-        return elsewhere(lambda: run(roots, retain, create_graph, finish, needed, watch, apart=True))
+    task = Task(roots, needed)
+    if around is not None:
+        task.depth = around.depth + 1
+        if task.depth % NESTED == 0 and not apart:
+            return elsewhere(lambda: run(roots, retain, create_graph, finish, needed, watch, apart=True))
     tasks.enter(task)
     outer = modes.state()
     reviving = revive if create_graph else None
     check: Any = writes.check_saved
-    if outer is not None and outer.anomaly is not None:
-        reviving, check = outer.anomaly.watched(reviving), outer.anomaly.checked
-    modes.enter(modes.NO_GRAD if outer is None and not create_graph else modes.changed(grad=create_graph))
+    if outer is None:
+        modes.enter(None if create_graph else modes.NO_GRAD)
+    else:
+        modes.enter(outer if outer.grad == create_graph else modes.changed(grad=create_graph))
+        if outer.anomaly is not None:
+            reviving, check = outer.anomaly.watched(reviving), outer.anomaly.checked
+    silence = None if is_quiet() else np.errstate(all="ignore")
     try:
-        result = quietly(
-            lambda: finish(
-                sweep(
-                    roots,
-                    retain=retain,
-                    needed=needed,
-                    watch=watch,
-                    revive=reviving,
-                    written=writes.last_write,
-                    check=check,
-                )
-            )
+        if silence is not None:
+            silence.__enter__()
+        result = finish(
+            sweep(roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.last_write, check=check)
         )
-        if task.callbacks:
+        if task.callbacks is not None:
             modes.enter(outer)
             task.finish()
     finally:
+        if silence is not None:
+            silence.__exit__(None, None, None)
         modes.enter(outer)
         tasks.enter(around)
     return result
@@ -213,7 +218,7 @@ def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
 
 def as_list(value: Any) -> list[Any]:
     """A tensor as a list of one; a sequence as a list."""
-    return [value] if isinstance(value, (Tensor, GradientEdge)) or value is None else list(value)
+    return [value] if isinstance(value, Tensor) or value is None or type(value) is GradientEdge else list(value)
 
 
 CYCLE: Final = (

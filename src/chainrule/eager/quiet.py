@@ -28,13 +28,18 @@ def holds() -> bool:
     return False
 
 
-def quietly(fun: Callable[[], Any]) -> Any:
-    """Call ``fun`` with NumPy's floating-point warnings silent."""
+def is_quiet() -> bool:
+    """Whether NumPy's floating-point warnings are silent in chainrule's modules as it is."""
     global _judged
     front = warnings.filters[0] if warnings.filters else None
     if _judged[0] is not front:
         _judged = front, holds()
-    if _judged[1]:
+    return _judged[1]
+
+
+def quietly(fun: Callable[[], Any]) -> Any:
+    """Call ``fun`` with NumPy's floating-point warnings silent."""
+    if is_quiet():
         return fun()
     with np.errstate(all="ignore"):
         return fun()

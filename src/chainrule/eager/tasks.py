@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any, Final
 
 from chainrule.core.sweep import Node, Port
@@ -14,17 +15,20 @@ enter: Final = _task.set
 
 
 class Task:
-    """One backward pass."""
+    """One backward pass. What few passes need is made when it is asked for."""
 
-    __slots__ = ("callbacks", "depth", "needed", "reachable", "roots", "shared")
+    depth = 0  # how many passes this one is nested in
+    callbacks: list[Callable[[], None]] | None = None
+    reachable: set[Any] | None = None
 
-    def __init__(self, roots: list[tuple[Any, Any]], needed: Any, depth: int) -> None:
-        self.depth = depth  # how many passes this one is nested in
+    def __init__(self, roots: list[tuple[Any, Any]], needed: Any) -> None:
         self.roots = roots
         self.needed = needed
-        self.callbacks: list[Callable[[], None]] = []
-        self.shared: dict[Any, Any] = {}  # what hooks that work together want to remember during this pass
-        self.reachable: set[Any] | None = None
+
+    @cached_property
+    def shared(self) -> dict[Any, Any]:
+        """What hooks that work together want to remember during this pass."""
+        return {}
 
     def will_reach(self, edge: Any) -> bool:
         """Whether a cotangent can come to this edge in this pass."""
@@ -58,4 +62,6 @@ def queue_callback(callback: Callable[[], None]) -> None:
     task = present()
     if task is None:
         raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    if task.callbacks is None:
+        task.callbacks = []
     task.callbacks.append(callback)

@@ -23,6 +23,8 @@ linear(np.reshape, lambda g, x, *, shape: np.reshape(g, x.shape), raw=lambda x, 
 
 def _expanded(x: Any, *, shape: tuple[int, ...]) -> Any:
     """NumPy's broadcast_to, but writable where ``x`` is (each place then stands for several elements)."""
+    if type(x) is np.ndarray and x.ndim == 0:
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
     lead = len(shape) - x.ndim
     if type(x) is np.ndarray and lead >= 0 and all(n in (1, m) for n, m in zip(x.shape, shape[lead:], strict=True)):
         steps = (0,) * lead + tuple(0 if n == 1 else step // x.itemsize for n, step in zip(x.shape, x.strides, strict=True))

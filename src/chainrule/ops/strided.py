@@ -67,7 +67,9 @@ def owner_of(x: np.ndarray) -> np.ndarray:
 def memory_of(x: np.ndarray) -> np.ndarray:
     """The array whose memory ``x`` is a view of, as one in row-major order."""
     owner = owner_of(x)
-    return owner if owner.flags.c_contiguous else owner.T
+    if owner.flags.c_contiguous:
+        return owner
+    return owner.transpose(sorted(range(owner.ndim), key=lambda axis: -owner.strides[axis]))
 
 
 @function

@@ -36,7 +36,7 @@ HELPERS: Final = (
 STORED: Final = {  # which take out=
     "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min", "amax",
     "amin", "argmax", "argmin", "any", "all", "count_nonzero", "var", "std", "norm", "logsumexp", "cumsum", "cumprod", "argsort",
-    "softmax", "log_softmax", "nonzero", "bincount", "matmul", "dot", "mm", "mv", "bmm", "outer", "tensordot", "trace", "cat",
+    "softmax", "log_softmax", "nonzero", "bincount", "mv", "bmm", "outer", "tensordot", "trace", "cat",
     "hstack", "vstack", "column_stack", "diff", "stack", "roll", "diag", "tril", "triu", "gather", "scatter", "scatter_add",
     "index_add", "index_select", "take", "take_along_dim", "masked_select", "sort", "topk", "addcmul", "addcdiv", "baddbmm",
     "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce", "scatter_reduce", "kron", "inner",

@@ -10,13 +10,16 @@ from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager.functions.axes import no_tensor
 from chainrule.eager.functions.shapes import stack
+from chainrule.eager.out import into
 from chainrule.eager.specialise import F
 from chainrule.errors import Refusal, ShapeError, shape_text
 from chainrule.ops import linalg
 
 
-def matmul(input: Any, other: Any) -> Any:
+def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     """The matrix product: dot, mv and mm for one and two axes, stacks of matrices beyond."""
+    if out is not None:
+        return into(out, "matmul", matmul, (input, other), {})
     try:
         ndims = input.array.ndim, other.array.ndim
     except AttributeError:
@@ -34,8 +37,10 @@ def matmul(input: Any, other: Any) -> Any:
     return F.matmul(input, other)
 
 
-def dot(input: Any, tensor: Any) -> Any:
+def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """The inner product of two vectors."""
+    if out is not None:
+        return into(out, "dot", dot, (input, tensor), {})
     try:
         ndims = input.array.ndim, tensor.array.ndim
     except AttributeError:
@@ -45,8 +50,10 @@ def dot(input: Any, tensor: Any) -> Any:
     return F.dot(input, tensor)
 
 
-def mm(input: Any, mat2: Any) -> Any:
+def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The product of two matrices."""
+    if out is not None:
+        return into(out, "mm", mm, (input, mat2), {})
     try:
         ndims = input.array.ndim, mat2.array.ndim
     except AttributeError:
