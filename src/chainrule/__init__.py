@@ -133,9 +133,9 @@ def unload_ipython_extension(ipython: Any) -> None:
 
 _SUBMODULES = ("_C", "accelerator", "backends", "insight", "linalg", "nn", "optim", "random", "utils")
 _TYPED = ("Float", "Double", "Half", "Long", "Int", "Short", "Byte", "Char", "Bool")
-_LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"} | {
-    f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED
-}
+_LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
+_LATER |= dict.fromkeys(("custom_jvp", "custom_vjp", "linear", "numeric"), "chainrule.eager.declaring")
+_LATER |= {f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,8 @@ from chainrule.autograd.grad_mode import set_multithreading_enabled
 from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
-from chainrule.eager.saved import SavedTensor
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from chainrule.eager.saved import SavedTensor
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing
 

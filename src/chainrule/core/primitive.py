@@ -29,6 +29,7 @@ GENERAL: Final = "general"
 COMPOSITE: Final = "composite"
 ZERO_DERIVATIVE: Final = "zero derivative"
 NON_DIFFERENTIABLE: Final = "non-differentiable"
+CUSTOM: Final = "custom"  # no line of the table: a user's function that differentiates itself
 
 
 class Rule:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from chainrule.core.primitive import CUSTOM, Primitive
 from chainrule.core.rules import Spent, next_seq, record, space_of
 from chainrule.core.spec import Spec, of_numpy
 from chainrule.core.sweep import Node, Port, project
@@ -184,15 +185,25 @@ class SavedInFunction(saved.SavedTensor):
         node.x = (*node.x[:k], pair, *node.x[k + 1 :])
 
 
+def named(name: str) -> Callable[..., Any]:
+    """A function of this name, for a primitive that is in no table."""
+
+    def function(*args: Any) -> Any:
+        raise NotImplementedError(f"{name} can only be called through apply")
+
+    function.__name__ = name
+    return function
+
+
 class CustomForm:
     """How the calls of one `Function` lie on the tape."""
 
-    __slots__ = ("function", "spent")
-    primitive = None
+    __slots__ = ("function", "primitive", "spent")
     scalars = ()
 
     def __init__(self, function: type[Function]) -> None:
         self.function = function
+        self.primitive = Primitive(named(function.__name__), CUSTOM, (), arity=-1, torch="")
         self.spent = Spent(self)  # type: ignore[arg-type]
 
     def name(self, node: Node) -> str:
@@ -338,7 +349,7 @@ def _reach(value: Tensor, started: int) -> str:
         node = edge.node if type(edge) is Port else edge
         if node is None or node in seen:
             continue
-        if type(node) is not Node or node.seq < started and any(e is not None for e in node.form.edges(node)):
+        if type(node) is not Node or (node.seq < started and any(e is not None for e in node.form.edges(node))):
             return "inputs"
         seen.add(node)
         stack += node.form.edges(node)
@@ -349,7 +360,7 @@ class RefusingForm:
     """A node that raises when a cotangent gets there."""
 
     __slots__ = ("message",)
-    primitive = None
+    primitive = Primitive(named("error"), CUSTOM, (), arity=-1, torch="")
     scalars = ()
 
     def __init__(self, message: str) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import modes, tasks, writes
-from chainrule.eager.edges import GradientEdge, edge_of
-from chainrule.eager.tasks import Task
 from chainrule.eager.accumulating import store
+from chainrule.eager.edges import GradientEdge, edge_of
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import is_quiet
+from chainrule.eager.tasks import Task
 from chainrule.eager.tensor import Tensor, remembered, wrap
 from chainrule.errors import GraphError, ShapeError
 

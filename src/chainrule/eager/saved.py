@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from chainrule.core.primitive import CUSTOM
 from chainrule.core.rules import Spent
 from chainrule.core.sweep import Node
 from chainrule.eager import modes
@@ -165,7 +166,7 @@ def saved_value(node: Node, name: str) -> Any:
     wanted = name.removeprefix("_raw").removeprefix("_saved_")
     form = node.form
     primitive = form.primitive
-    if primitive is None:
+    if primitive.kind == CUSTOM:
         raise AttributeError(f"{node.name()} has no attribute {name!r}")
     if wanted in ("result", "output"):
         return SavedTensor(node, -1) if raw else unpacked(node, -1)

@@ -14,6 +14,7 @@ from weakref import ref
 
 import numpy as np
 
+from chainrule.core.primitive import CUSTOM
 from chainrule.core.sweep import Port
 from chainrule.eager.lane import STALE_LANES
 from chainrule.eager.tensor import Tensor
@@ -135,7 +136,7 @@ def window_of(view: np.ndarray, base: np.ndarray) -> Window | None:
     """Where ``view`` lies in the memory of ``base``, of the same dtype; None if it does not."""
     size = base.itemsize
     start = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    if start % size or not np.may_share_memory(view, base) and view.size:
+    if start % size or (not np.may_share_memory(view, base) and view.size):
         return None
     strides = tuple(step // size for step in view.strides)
     return Window(view.shape, strides, start // size, tuple(step // size for step in base.strides))
@@ -181,7 +182,7 @@ def inherited_kind(view: Tensor, base: Tensor) -> Any:
             return Several
         if isinstance(at, Tensor):
             return kind_of(at, base) if base_of(at) is base else ref
-        if at.form.primitive is None:
+        if at.form.primitive.kind == CUSTOM:
             return Custom
         if at.form.primitive.moves not in ("view", "maybe view"):
             return ref

@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor
 from chainrule.eager.views import operation_name
-from chainrule.ops.strided import owner_of
 from chainrule.errors import GraphError, shape_text, type_name
+from chainrule.ops.strided import owner_of
 
 KEPT: Final = 64  # writes remembered one by one, for the message
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.core.primitive import CUSTOM
 from chainrule.core.rules import dtype_of
 from chainrule.insight.trace import Trace, Value
 
@@ -49,7 +50,9 @@ class Check:
 
 
 def replayable(trace: Trace) -> bool:
-    """Whether every operand that the computation needs is known."""
+    """Whether every operand that the computation needs is known, and every step has a function to call again."""
+    if any(step.node.form.primitive.kind == CUSTOM for step in trace.steps):
+        return False
     return all(x.array is not None for step in trace.steps for x in step.operands if x.kind != "operation")
 
 

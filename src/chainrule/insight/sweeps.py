@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.core import rules
 from chainrule.core.primitive import ELEMENTWISE
 from chainrule.core.sweep import Node, Port, project
+from chainrule.eager import modes
 from chainrule.eager.writes import owner_of
 from chainrule.insight.formulas import formula
 from chainrule.insight.trace import Step, Trace, Value
@@ -84,7 +85,8 @@ def contributions(step: Step, bars: dict[Value, np.ndarray]) -> list[tuple[int, 
             if value in bars:
                 g[value.edge.index] = bars[value]
     with np.errstate(all="ignore"):
-        pulled = list(node.form.pull(node, g))
+        with modes.no_grad():  # a user's own backward runs as it would in a sweep
+            pulled = list(node.form.pull(node, g))
         found = []
         for i, edge in enumerate(node.form.edges(node)):
             if edge is not None and pulled and pulled[0][0] is edge:

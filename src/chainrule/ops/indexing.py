@@ -12,7 +12,6 @@ from chainrule.core.box import derived, function
 from chainrule.core.primitive import general, linear
 from chainrule.core.sparse import Placed
 
-
 new: Final = tuple.__new__
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.eager import modes
-from chainrule.eager.writes import log_write
 from chainrule.eager.quiet import quietly
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.writes import log_write
 from chainrule.optim.line_search import Point, strong_wolfe
 from chainrule.optim.optimizer import Optimizer, checked, real
 

@@ -14,10 +14,10 @@ import numpy as np
 from chainrule.eager import modes
 from chainrule.eager.dtypes import typename
 from chainrule.eager.hooks import RemovableHandle, register
-from chainrule.eager.writes import log_write
 from chainrule.eager.notice import notice
 from chainrule.eager.quiet import quietly
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.writes import log_write
 from chainrule.nn.modules.module import clear_grad
 
 required: Final = object()  # the value of a setting that every group has to give

@@ -7,9 +7,9 @@ from typing import Any
 
 from chainrule.core import spec
 from chainrule.core.spec import DType
+from chainrule.eager import views
 from chainrule.eager.creation import checked_dtype
 from chainrule.eager.layout import Device, require_cpu
-from chainrule.eager import views
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor

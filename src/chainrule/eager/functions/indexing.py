@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.core.box import NUMBERS, Box, dispatch
-from chainrule.core.primitive import TABLE
 from chainrule.core import spec
+from chainrule.core.box import NUMBERS, Box
+from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.inplace import assign

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.eager.functions.shapes import cat
-from chainrule.eager.writes import log_write
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.writes import log_write
 from chainrule.errors import missing
 
 __all__ = [
