@@ -26,7 +26,7 @@ from chainrule.eager.notice import notice
 from chainrule.eager.tape import CAST, form_for
 from chainrule.eager.tensor import Tensor, leaf, wrap
 from chainrule.eager.views import operation_name
-from chainrule.eager.writes import check_unwritten
+from chainrule.eager.writes import check_unwritten, touch
 from chainrule.errors import ShapeError, shape_text
 
 
@@ -622,6 +622,8 @@ def finished(cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tupl
         _attached(out, k, node, ctx, args, constant[k]) if isinstance(out, Tensor) else out for k, out in enumerate(outputs)
     )
     node.x = tuple(_kept(k, t, result, outputs) for k, t in enumerate(ctx.to_save or ()))
+    for name in ("_to_save", "_dirty", "_constant"):  # an output among them would hold the node that holds the context
+        ctx.__dict__.pop(name, None)
     mode = modes.state()
     if mode is not None and mode.anomaly is not None:
         mode.anomaly.recorded(node)
@@ -688,6 +690,7 @@ def _attached(out: Tensor, k: int, node: Node, ctx: Any, args: tuple[Any, ...], 
     elif any(out is x for x in args):  # dirty
         inplace.check_dirty(out)
         inplace.rebase(out, edge)
+        touch(out)
     else:
         base = views.base_of(out)
         if base is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
-from chainrule.core.sweep import Node
+from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.modes import NO_GRAD
@@ -18,7 +18,7 @@ from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.views import window_of
 from chainrule.eager.writes import log_write
 from chainrule.errors import ShapeError, broadcast_error, shape_text, type_name
-from chainrule.ops import strided
+from chainrule.ops import elementwise, strided
 from chainrule.ops.strided import Window, distinct
 
 
@@ -75,8 +75,11 @@ def check_dirty(t: Tensor) -> None:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
 
 
-def adopt(t: Tensor, result: Tensor) -> Tensor:
-    """Store ``result`` in the memory of ``t`` and let its history be that of t; returns t."""
+def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
+    """Store ``result`` in the memory of ``t`` and let its history be that of t; returns t.
+
+    ``since`` is a number from before the computation of the result, where that took more than one call.
+    """
     recording = modes.is_grad_enabled() and (result.node is not None or result.leaf or is_recorded(t))
     check_writable(t, recording)
     if result.array.shape != t.array.shape:
@@ -90,7 +93,7 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
     result = result.cast(t.dtype)
     node = result.node
     if type(node) is Node:
-        keep_original(node, t.array)
+        keep_original(node, t.array, node.seq if since is None else since)
     t.array[...] = result.array
     log_write(t)
     if recording:
@@ -98,7 +101,7 @@ def adopt(t: Tensor, result: Tensor) -> Tensor:
             if node.out is result.array:
                 node.out = t.array
             node.seq = next_seq()
-        rebase(t, node)
+        rebase(t, zeroed(t) if node is None else node)
     elif t.base is not None:
         views.written(t)
     return t
@@ -130,6 +133,11 @@ def look_as(t: Tensor, seen: Tensor) -> Tensor:
     if t.base is not None:
         views.written(t)
     return t
+
+
+def zeroed(t: Tensor) -> Any:
+    """The node of a write of values that do not depend on ``t`` or anything else: it stays recorded, with derivative 0."""
+    return record(ZERO, (t.node,), [t.array], t.array, {})
 
 
 def rebase(t: Tensor, node: Any) -> None:
@@ -191,18 +199,25 @@ def move_retained(t: Tensor, node: Any) -> None:
         hooks_of_edge(node).retained = weakref.ref(t)
 
 
+ZERO: Final = TABLE[elementwise.zero]
 AS_STRIDED, COPY_SLICES = TABLE[strided.as_strided], TABLE[strided.copy_slices]
 RETYPED: Final = {False: TABLE[strided.view_as_real], True: TABLE[strided.view_as_complex]}  # by whether it makes complex
 
 
-def keep_original(node: Node, array: np.ndarray) -> None:
-    """Let ``node`` hold a copy of what it saved of ``array``, which is about to be overwritten by its own result."""
-    if node.x is array:
-        node.x = array.copy()
-    elif isinstance(node.x, tuple):
-        node.x = tuple(x.copy() if x is array else x for x in node.x)
-    if node.y is array:
-        node.y = node.x if node.edge_x is node.edge_y else array.copy()
+def keep_original(node: Node, array: np.ndarray, since: int) -> None:
+    """Let the nodes made since then, from ``node`` down, hold a copy of what they saved of ``array``: it is overwritten next."""
+    stack, copy = [node], None
+    while stack:
+        at = stack.pop()
+        at = at.node if type(at) is Port else at
+        if type(at) is not Node or at.seq < since:
+            continue
+        saved = at.form.saved(at)
+        if any(x is array for x in saved):
+            copy = array.copy() if copy is None else copy
+            kept = at.form.with_saved(at, tuple(copy if x is array else x for x in saved), at.out)
+            at.x, at.y = kept.x, kept.y
+        stack += at.form.edges(at)
 
 
 def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:

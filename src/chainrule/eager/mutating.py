@@ -8,11 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.primitive import TABLE
+from chainrule.core.rules import next_seq
 from chainrule.eager import creation, inplace, modes, random, views, writes
 from chainrule.eager.functions.shapes import expand
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import Refusal
+from chainrule.errors import Refusal, broadcast_error
 from chainrule.ops import indexing
 
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
@@ -75,7 +76,8 @@ def _rounded(method: Any) -> Any:
 
 def _by_function(name: str) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return inplace.adopt(self, getattr(inplace.operand(self), name)(*args, **kwargs))
+        since = next_seq()
+        return inplace.adopt(self, getattr(inplace.operand(self), name)(*args, **kwargs), since)
 
     method.__name__ = f"{name}_"
     return method
@@ -119,6 +121,9 @@ def zero_(self: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """The elements become those of ``src``, broadcast and cast; returns self."""
     source = src if isinstance(src, Tensor) else creation.tensor(src)
+    error = broadcast_error(self.array.shape, source.array.shape)
+    if error is not None:
+        raise error
     expand(source, tuple(self.array.shape))  # refuses what does not broadcast
     return inplace.adopt(self, F.overwrite(self, source.cast(self.dtype)))
 

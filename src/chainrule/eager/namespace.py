@@ -143,10 +143,22 @@ def properties() -> dict[str, property]:
     """The properties of `Tensor` that compute."""
     return {
         "T": property(T), "mT": property(mT), "H": property(H), "mH": property(mH),
-        "real": property(lambda self: F.real(self) if self.is_complex() else self), "imag": property(imag),
+        "real": property(real, lambda self, value: store_part(self.real, value)),
+        "imag": property(imag, lambda self, value: store_part(self.imag, value)),
         "grad_fn": property(grad_fn), "_version": property(writes.version_of),
         "_base": property(views.base_of),
     }  # fmt: skip
+
+
+def real(self: Tensor) -> Any:
+    """The real part: a view of a complex tensor, a real tensor itself."""
+    return F.real(self) if self.is_complex() else self
+
+
+def store_part(part: Tensor, value: Any) -> None:
+    """``x.real = value``, unless the value is that part already, as after ``x.real += y``."""
+    if not (isinstance(value, Tensor) and value.data_ptr() == part.data_ptr() and value.stride() == part.stride()):
+        part.copy_(value)  # type: ignore[attr-defined]
 
 
 def imag(self: Tensor) -> Any:

@@ -34,7 +34,7 @@ def into(out: Any, name: str, fun: Callable[..., Any], args: Iterable[Any], kwar
     targets = out if isinstance(out, (tuple, list)) else (out,)
     for target in targets:
         if not isinstance(target, Tensor):
-            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(target).__name__}")
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if modes.is_grad_enabled() and any(t.requires_grad for t in (*targets, *tensors_in(args), *tensors_in(kwargs.values()))):
         raise Refusal(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "

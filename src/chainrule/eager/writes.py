@@ -61,6 +61,13 @@ def log_write(tensor: Tensor) -> None:
         writes.lines.append(mode.anomaly.line())
 
 
+def touch(tensor: Tensor) -> None:
+    """Count a write that changed no value: nothing that was saved is stale for it."""
+    if tensor.version is None:
+        owner = owner_of(tensor.array)
+        (_log.get(id(owner)) or first_write(owner)).count += 1
+
+
 def first_write(owner: np.ndarray) -> Writes:
     """A log for the memory of ``owner``, which ends with it."""
     key = id(owner)
@@ -102,7 +109,7 @@ def line_of_write(node: Node) -> str:
     """The last line that wrote to something that ``node`` saved, as far as anomaly mode saw it."""
     for array in saved_arrays(node):
         writes = _log.get(id(owner_of(array)))
-        if writes is not None and writes.seqs[-1] > node.seq and writes.lines:
+        if writes is not None and writes.seqs and writes.seqs[-1] > node.seq and writes.lines:
             return writes.lines[-1]
     return ""
 
@@ -110,7 +117,7 @@ def line_of_write(node: Node) -> str:
 def check_unwritten(node: Node, array: np.ndarray, origin: str) -> None:
     """Raise GraphError if an array that ``node`` saved has been overwritten since."""
     writes = _log.get(id(owner_of(array)))
-    if writes is not None and writes.seqs[-1] > node.seq:
+    if writes is not None and writes.seqs and writes.seqs[-1] > node.seq:
         later = sum(seq > node.seq for seq in writes.seqs)
         raise GraphError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "

@@ -66,7 +66,8 @@ def copy(x: Any) -> Any:
 
 
 linear(copy, lambda g, x: g, moves="copy", torch="clone", node="CloneBackward0")
-linear(np.ascontiguousarray, lambda g, x: g, moves="copy", torch="", node="CloneBackward0")
+linear(np.ascontiguousarray, lambda g, x: g, raw=lambda x: np.ascontiguousarray(x)[...], moves="maybe view", torch="",
+       node="CloneBackward0")  # fmt: skip
 
 
 @derived(np.moveaxis)
@@ -155,7 +156,7 @@ linear(split, lambda g, x, *, sizes, axis=0: _split_pullback(g, x, sizes, axis),
 
 # Reversing, rolling, padding, repeating
 
-linear(np.flip, lambda g, x, *, axis=None: np.flip(g, axis))
+linear(np.flip, lambda g, x, *, axis=None: np.flip(g, axis), raw=lambda x, *, axis=None: np.flip(x, axis).copy())
 linear(np.roll, lambda g, x, *, shift, axis=None: np.roll(g, _negated(shift), axis))
 
 

@@ -16,6 +16,7 @@ from chainrule.eager.inplace import assign
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
+from chainrule.eager.writes import touch
 from chainrule.errors import (
     AxisError,
     IndexRefusal,
@@ -108,6 +109,9 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         raw = operand.array if isinstance(value, Tensor) else value
         full = indexing.filled(static, tuple(arrays))
         if isinstance(raw, np.ndarray) and np.may_share_memory(raw, input.array):
+            if not arrays and same_place(raw, input.array[full]):
+                touch(input)  # x[i] += y, which has written already
+                return
             raw = raw.copy()
 
         def store() -> None:
@@ -119,6 +123,13 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
+
+
+def same_place(a: np.ndarray, b: Any) -> bool:
+    """Whether two arrays are the same elements of the same memory."""
+    if not isinstance(b, np.ndarray) or a.shape != b.shape or a.dtype != b.dtype or a.strides != b.strides:
+        return False
+    return a.__array_interface__["data"] == b.__array_interface__["data"]
 
 
 def writable(array: np.ndarray, key: Any) -> np.ndarray:
