@@ -116,7 +116,7 @@ SAVED: list[tuple[Any, list[list[str]]]] = [
     (np.add, [[], []]),
     (np.subtract, [[], []]),
     (np.multiply, [["y"], ["x"]]),
-    (np.divide, [["y"], ["y", "out"]]),
+    (np.divide, [["y"], ["x", "y"]]),
     (np.exp, [["out"]]),
     (np.tanh, [["out"]]),
     (np.sin, [["x"]]),

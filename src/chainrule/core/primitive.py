@@ -61,7 +61,7 @@ class Primitive:
 
     __slots__ = (
         "arity", "fun", "holomorphic", "integers", "kind", "kinks", "listed", "moves",
-        "name", "node", "outputs", "params", "promoted", "pushforward", "raw", "retypes", "rules", "torch",
+        "name", "node", "outputs", "params", "promoted", "pushforward", "raw", "retypes", "rules", "selects", "torch",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +83,7 @@ class Primitive:
         kinks: str = "",
         moves: str = "",
         retypes: bool = False,
+        selects: bool = False,
         holomorphic: bool | None = None,
     ) -> None:
         self.fun: Final = fun
@@ -103,6 +104,7 @@ class Primitive:
         self.kinks: Final = kinks
         self.retypes: Final = retypes  # the result has another dtype than the operands
         natural = kind in (ELEMENTWISE, MULTILINEAR)
+        self.selects: Final = selects  # of operands its rules need the shape only, of outputs the integers
         self.holomorphic: Final = natural if holomorphic is None else holomorphic  # rules without conjugation
         self.moves: Final = moves  # "view" or "copy" for ops that only move elements: any dtype, no arithmetic
 
@@ -145,6 +147,8 @@ class Primitive:
             if self.kind == LINEAR and (name == "xs" or self.rule_is_spec(name)):
                 continue
             if self.kind == MULTILINEAR and name in OPERANDS and OPERANDS.index(name) == i:
+                continue
+            if self.selects and name in OPERANDS:
                 continue
             yield name
 

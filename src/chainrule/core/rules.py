@@ -274,7 +274,12 @@ def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any
         x if everything or (i < len(OPERANDS) and OPERANDS[i] in wanted) or (p.variadic and not is_float(x)) else spec_of(x)
         for i, x in enumerate(operands)
     )
-    node.out, node.seq = out if "out" in wanted else None, next_seq()
+    if p.kind == MULTILINEAR and "xs" in wanted:
+        lone = [i for i, edge in enumerate(edges) if edge is not None]
+        if len(lone) == 1:  # its own transpose needs no more of it than the shape
+            node.x = (*node.x[: lone[0]], spec_of(operands[lone[0]]), *node.x[lone[0] + 1 :])
+    kept = tuple(None if is_float(part) else part for part in out) if p.selects else out
+    node.out, node.seq = kept if "out" in wanted else None, next_seq()
     if p.outputs == 1:
         node.shape, node.dtype = out.shape, dtype_of(out)
         return wrap(out, node)

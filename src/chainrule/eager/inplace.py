@@ -39,7 +39,7 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
         base = views.base_of(t)
         if base is not None:
             views.check_kind(views.inherited_kind(t, base), t, indirect=False)
-            if base.leaf:
+            if base.node is None and t.requires_grad:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t.leaf:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
@@ -48,7 +48,8 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
     array = t.array
     if not whole:
         return
-    if not array.flags.writeable or (0 in array.strides and array.size and not distinct(array.shape, array.strides)):
+    shared = t.base is not None and array.size and not distinct(array.shape, array.strides)
+    if shared or not array.flags.writeable:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
@@ -143,6 +144,7 @@ def zeroed(t: Tensor) -> Any:
 def rebase(t: Tensor, node: Any) -> None:
     """``node`` is now the history of the memory of ``t``: of t, of the tensor it is a view of, and of all its other views."""
     base = views.base_of(t)
+    old = t.node if base is None else base.node
     if base is None:
         move_retained(t, node)
         base, t.node = t, node
@@ -155,8 +157,8 @@ def rebase(t: Tensor, node: Any) -> None:
         outer = inner if array.dtype == base.array.dtype else record(RETYPED[base.dtype.is_complex], (inner,), [array], base.array, {})
         move_retained(base, outer)
         base.node = outer
-    for kind, view in views.live(base):
-        if kind is views.PLAIN:
+    for _, view in list(views.live(base)):
+        if views.inherited_kind(view, base, old) is views.PLAIN:
             history = history_of(view, base)
             move_retained(view, history)
             view.node = history

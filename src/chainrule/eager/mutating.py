@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.core import spec
 from chainrule.core.primitive import TABLE
 from chainrule.core.rules import next_seq
 from chainrule.eager import creation, inplace, modes, random, views, writes
@@ -50,6 +51,7 @@ def methods() -> dict[str, Callable[..., Any]]:
         found[f"{name.removeprefix('true')}_"] = _with_alpha(method) if name in ("add", "sub") else method
     found["div_"] = _rounded(found["div_"])
     found |= {f"{name}_": _by_function(name) for name in (*BY_FUNCTION, *STORING)}
+    found |= {f"{name}_": _filling(found[f"{name}_"]) for name in ("masked_fill", "index_fill")}
     found |= {f"{name}_": _moved(name) for name in MOVING}
     return found | {f"__i{name}__": _augmented(f"__{name}__") for name in OPERATED}
 
@@ -83,6 +85,19 @@ def _by_function(name: str) -> Any:
     return method
 
 
+def _filling(method: Any) -> Any:
+    """``method``, its last argument a number that is cast as `fill_` casts it."""
+
+    def inplace_method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if "value" in kwargs:
+            before, value = args, kwargs.pop("value")
+        else:
+            *before, value = args
+        return method(self, *before, number_for(self, value), **kwargs)  # type: ignore[no-any-return]
+
+    return inplace_method
+
+
 def _augmented(operator: str) -> Any:
     def method(self: Tensor, other: Any) -> Any:
         result = getattr(inplace.operand(self), operator)(other)
@@ -103,7 +118,15 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes ``value``; returns self."""
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
-    return inplace.adopt(self, F.fill(self, value.cast(self.dtype) if isinstance(value, Tensor) else value))
+    number = value.cast(self.dtype) if isinstance(value, Tensor) else number_for(self, value)
+    return inplace.adopt(self, F.fill(self, number))
+
+
+def number_for(t: Tensor, value: Any) -> Any:
+    """A number as the elements of ``t`` can hold it: whole for integers, True or False for booleans."""
+    if t.dtype.category > spec.INTEGER or isinstance(value, complex) or not isinstance(value, (int, float)):
+        return value
+    return bool(value) if t.dtype is spec.bool_ else int(value)
 
 
 def zero_(self: Tensor) -> Tensor:

@@ -50,6 +50,8 @@ PUBLIC: Final = Functions(on_tensors, into)
 def function_named(name: str) -> Callable[..., Any] | None:
     """The function that torch has under ``name``, or None."""
     name = ALIASES.get(name, name)
+    if name in IN_PLACE:
+        return getattr(Tensor, name)  # type: ignore[no-any-return]
     if name in TABLE_NAMES:
         return getattr(PUBLIC, TABLE_NAMES[name].name)  # type: ignore[no-any-return]
     if name in functions.METHODS_ONLY or name not in functions.ALL:
@@ -59,10 +61,18 @@ def function_named(name: str) -> Callable[..., Any] | None:
 
 def public_names() -> list[str]:
     """Every name that `function_named` knows."""
-    return sorted(name for name in {*TABLE_NAMES, *functions.ALL, *ALIASES} if function_named(name))
+    return sorted(name for name in {*TABLE_NAMES, *functions.ALL, *ALIASES, *IN_PLACE} if function_named(name))
 
 
 # Attaching to Tensor
+
+IN_PLACE: Final = frozenset(f"{name}_" for name in (
+    "abs", "acos", "acosh", "addmv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "as_strided", "asin",
+    "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "conj_physical", "cos", "cosh", "deg2rad",
+    "detach", "erf", "erfc", "exp2", "exp", "expm1", "fill", "fix", "floor", "frac", "index_put", "ldexp", "log10", "log1p",
+    "log2", "log", "logit", "nan_to_num", "neg", "negative", "rad2deg", "reciprocal", "relu", "resize_as", "round", "rsqrt",
+    "sigmoid", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy", "zero",
+))  # fmt: skip; the in-place methods that torch has as functions too
 
 CASTS: Final = {
     "double": spec.float64, "float": spec.float32, "half": spec.float16, "bfloat16": spec.bfloat16, "long": spec.int64,

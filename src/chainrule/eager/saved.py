@@ -74,7 +74,7 @@ class PackedForm:
         return self.inner.pull(self.unpacked(node), g)
 
     def revive(self, node: Node) -> Any:
-        return self.inner.revive(self.unpacked(node))
+        return self.inner.revive(self.unpacked(node), node)
 
 
 def array_in(value: Any) -> Any:

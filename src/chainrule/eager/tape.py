@@ -42,8 +42,12 @@ class TensorForm(Form):
         name = self.primitive.node
         return not isinstance(name, str) and self.name(node) != overload(name, {"scalars": (), **self.params(node)})
 
-    def revive(self, node: Node) -> Node:
-        """A copy of ``node`` whose saved arrays are tensors again, each on the edge it came from."""
+    def revive(self, node: Node, origin: Node | None = None) -> Node:
+        """A copy of ``node`` whose saved arrays are tensors again, each on the edge it came from.
+
+        ``origin`` is the node that edges lead to, where ``node`` is a copy itself.
+        """
+        made = origin or node
         edges = self.edges(node)
         operands = [
             revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.differentiates(i) else x
@@ -51,10 +55,11 @@ class TensorForm(Form):
         ]
         out = node.out
         if isinstance(out, tuple):
-            out = tuple(wrap(part, Port(node, k, part.shape, dtype_of(part)) if dtype_of(part).differentiable else None)
+            out = tuple(part if part is None else
+                        wrap(part, Port(made, k, part.shape, dtype_of(part)) if dtype_of(part).differentiable else None)
                         for k, part in enumerate(out))  # fmt: skip
         elif out is not None:
-            out = wrap(out, node)
+            out = wrap(out, made)
         return self.with_saved(node, operands, out)
 
 
@@ -186,6 +191,7 @@ def link(result: Any, operands: Sequence[Any], raws: Sequence[Any], mode: modes.
         for part in result:
             views.link(part, input, kind)
             part.leaf = unrecorded_leaf(part, input)
+            part.lane = LANES[part.array.dtype]
     elif np.may_share_memory(result.array, raw):
         views.link(result, input, kind)
         result.leaf = unrecorded_leaf(result, input)

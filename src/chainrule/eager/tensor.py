@@ -246,7 +246,7 @@ class Tensor(Box, metaclass=Named):
     @property
     def data(self) -> Tensor:
         """The same memory as a tensor of its own, whose writes the tape does not see."""
-        alias = wrap(self.array)
+        alias = leaf(self.array, self.lane)
         alias.version = self
         return alias
 

@@ -173,13 +173,13 @@ def check_all(operands: Any) -> None:
             check_stale(x)
 
 
-def inherited_kind(view: Tensor, base: Tensor) -> Any:
-    """The kind of a view, or of the views it was made through."""
+def inherited_kind(view: Tensor, base: Tensor, until: Any = None) -> Any:
+    """The kind of a view, or of the views it was made through (``until`` is the node of the base itself)."""
     kind = kind_of(view, base)
     at = view.node
-    while kind is ref and at is not None:
+    while kind is ref and at is not None and at is not (until or base.node):
         if type(at) is Port:
-            return Several
+            return Several if at.node.form.primitive.moves else ref
         if isinstance(at, Tensor):
             return kind_of(at, base) if base_of(at) is base else ref
         if at.form.primitive.kind == CUSTOM:

@@ -66,9 +66,9 @@ def _mish_slope(x: Any) -> Any:
 
 elementwise(silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))))
 elementwise(mish, lambda x: _mish_slope(x))
-elementwise(elu, lambda g, x, out, *, alpha=1.0, scale=1.0: g * np.where(x > 0, scale, out + scale * alpha),
+elementwise(elu, lambda g, x, *, alpha=1.0, scale=1.0: g * np.where(x > 0, scale, scale * alpha * np.exp(np.minimum(x, 0.0))),
             kinks="alpha at 0")  # fmt: skip
-elementwise(celu, lambda g, x, out, *, alpha=1.0: g * np.where(x > 0, 1.0, out / alpha + 1))
+elementwise(celu, lambda g, x, *, alpha=1.0: g * np.where(x > 0, 1.0, np.exp(np.minimum(x, 0.0) / alpha)))
 
 # Pieces of straight lines
 

@@ -24,7 +24,7 @@ elementwise(np.add, lambda g: g, lambda g: g, integers="keep", torch="add")
 elementwise(np.subtract, lambda g: g, lambda g: -g, integers="keep", torch="sub subtract",
             node=lambda scalars: "RsubBackward1" if scalars == (0,) else "SubBackward0")  # fmt: skip
 elementwise(np.multiply, lambda y: y, lambda x: x, integers="keep", torch="mul multiply")
-elementwise(np.divide, lambda g, y: g / y, lambda g, y, out: -g * out / y, torch="div divide true_divide")
+elementwise(np.divide, lambda g, y: g / y, lambda g, x, y: -g * (x / y) / y, torch="div divide true_divide")
 
 
 @function

@@ -62,7 +62,7 @@ def _unpooled(g: Any, x: Any, places: Any, d: int) -> Any:
 general(
     max_pool,
     lambda g, x, out, *, kernel, stride, padding, dilation, ceil: _unpooled(g[0], x, out[1], len(kernel)),
-    outputs=2, torch="", kinks="all to the first of several equal",
+    outputs=2, torch="", selects=True, kinks="all to the first of several equal",
     node=lambda kernel: f"MaxPool{len(kernel)}DWithIndicesBackward0",
 )  # fmt: skip
 
@@ -86,7 +86,7 @@ def adaptive_max_pool(x: Any, *, size: Geometry) -> Any:
 
 
 general(adaptive_max_pool, lambda g, x, out, *, size: _unpooled(g[0], x, out[1], len(size)), outputs=2, torch="",
-        kinks="all to the first of several equal", node=lambda size: f"AdaptiveMaxPool{len(size)}DBackward0")  # fmt: skip
+        selects=True, kinks="all to the first of several equal", node=lambda size: f"AdaptiveMaxPool{len(size)}DBackward0")  # fmt: skip
 
 # The mean
 

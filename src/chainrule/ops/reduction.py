@@ -106,7 +106,7 @@ def _chosen(g: Any, x: Any, indices: Any, axis: int, keepdims: bool) -> Any:
 
 for _fun, _name in ((max_with_index, "Max"), (min_with_index, "Min")):
     general(_fun, lambda g, x, out, *, axis, keepdims=False: _chosen(g[0], x, out[1], axis, keepdims), outputs=2, torch="",
-            node=f"{_name}Backward0", kinks="all to the first of several equal")  # fmt: skip
+            selects=True, node=f"{_name}Backward0", kinks="all to the first of several equal")  # fmt: skip
 
 
 @function
@@ -122,7 +122,7 @@ def sort_with_index(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
 
 
 general(sort_with_index, lambda g, x, out, *, axis=-1, descending=False:
-        place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2,
+        place_along(g[0], out[1], shape=x.shape, axis=axis), outputs=2, selects=True,
         torch="", node="SortBackward0", kinks="equal elements keep their order")  # fmt: skip
 
 

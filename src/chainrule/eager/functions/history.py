@@ -68,7 +68,7 @@ def detach(input: Any) -> Tensor:
 
 def detach_(input: Any) -> Any:
     """Forget the history of this tensor; returns it."""
-    if views.is_view(input) and input.requires_grad:
+    if views.is_view(input):
         raise Refusal(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
             "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "

@@ -12,10 +12,11 @@ from chainrule.core.box import NUMBERS, Box
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
-from chainrule.eager.inplace import assign
+from chainrule.eager.inplace import adopt, assign
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
+from chainrule.eager.views import is_view
 from chainrule.eager.writes import touch
 from chainrule.errors import (
     AxisError,
@@ -103,11 +104,27 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             first, static = indexing.in_two_steps(static, arrays)
             setitem(F.getitem(input, first), indexing.filled(static, tuple(arrays)), value)
             return
+        if isinstance(value, (list, tuple)):
+            raise TypeError
+        if not arrays and is_view(input):
+            place: Any = F.getitem(input, static)  # where several elements may share a place, all of these are written
+            if not isinstance(value, Tensor) or not same_place(value.array, place.array):
+                store_all(place, value)
+            else:
+                touch(input)
+            return
         if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        if arrays and isinstance(value, Tensor) and value.dtype is not input.dtype and value.ndim:
+            raise Refusal(
+                f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the destination "
+                f"and {type_name(value.dtype)} for the source."
+            )
         operand = value.cast(input.dtype) if isinstance(value, Tensor) else value
         raw = operand.array if isinstance(value, Tensor) else value
         full = indexing.filled(static, tuple(arrays))
+        if arrays and isinstance(operand, Tensor) and operand.ndim > input.ndim:
+            raise ValueError("more axes than there is room for")
         if isinstance(raw, np.ndarray) and np.may_share_memory(raw, input.array):
             if not arrays and same_place(raw, input.array[full]):
                 touch(input)  # x[i] += y, which has written already
@@ -123,6 +140,18 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
+
+
+def store_all(place: Tensor, value: Any) -> None:
+    """``place[...] = value``."""
+    array = value.array if isinstance(value, Tensor) else np.asarray(value)
+    extra = array.ndim - place.ndim
+    if extra > 0 and array.shape[:extra] == (1,) * extra:
+        value = F.reshape(value, array.shape[extra:]) if isinstance(value, Tensor) else array.reshape(array.shape[extra:])
+    elif np.broadcast_shapes(array.shape, place.array.shape) != place.array.shape:
+        raise ValueError("does not fit")
+    source = value.cast(place.dtype) if isinstance(value, Tensor) else np.asarray(value, place.array.dtype)
+    adopt(place, F.overwrite(place, source))
 
 
 def same_place(a: np.ndarray, b: Any) -> bool:

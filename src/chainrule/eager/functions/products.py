@@ -232,7 +232,7 @@ def matrix_power(input: Any, n: int) -> Any:
         return matrix_power(F.inv(input), -n)
     out = None
     for _ in range(n):
-        out = input if out is None else matmul(out, input)
+        out = F.copy(input) if out is None else matmul(out, input)
     return F.multiply(input, 0.0) + np.eye(input.array.shape[-1], dtype=input.array.dtype) if out is None else out
 
 

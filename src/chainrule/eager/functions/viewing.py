@@ -164,10 +164,10 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     """``k`` quarter turns in the plane of two axes."""
     first, second = dims
     turned = {
-        0: lambda: input.clone(), 1: lambda: transpose(flip(input, second), first, second),
+        0: lambda: input, 1: lambda: transpose(flip(input, second), first, second),
         2: lambda: flip(input, first, second), 3: lambda: flip(transpose(input, first, second), second),
     }  # fmt: skip
-    return turned[k % 4]()
+    return turned[k % 4]().clone()
 
 
 def sum_to_size(input: Any, *size: Any) -> Any:
