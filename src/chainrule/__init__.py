@@ -135,6 +135,7 @@ _SUBMODULES = ("_C", "accelerator", "backends", "insight", "linalg", "nn", "opti
 _TYPED = ("Float", "Double", "Half", "Long", "Int", "Short", "Byte", "Char", "Bool")
 _LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
 _LATER |= dict.fromkeys(("custom_jvp", "custom_vjp", "linear", "numeric"), "chainrule.eager.declaring")
+_LATER |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled"), "chainrule.eager.anomaly")
 _LATER |= {f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED}
 
 

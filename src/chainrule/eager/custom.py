@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chainrule.core.primitive import CUSTOM, Primitive
-from chainrule.core.rules import Spent, next_seq, record, space_of
+from chainrule.core.rules import SPENT, next_seq, record, space_of
 from chainrule.core.spec import Spec, of_numpy
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager import inplace, modes, saved, tensor, views
@@ -26,8 +26,8 @@ from chainrule.eager.notice import notice
 from chainrule.eager.tape import CAST, form_for
 from chainrule.eager.tensor import Tensor, leaf, wrap
 from chainrule.eager.views import operation_name
-from chainrule.eager.writes import check_unwritten, touch
-from chainrule.errors import ShapeError, shape_text
+from chainrule.eager.writes import check_unwritten, log_write
+from chainrule.errors import GraphError, ShapeError, shape_text
 
 
 class Output(NamedTuple):
@@ -92,8 +92,10 @@ class FunctionCtx(GradFn):
         node = self.node
         if node is None:
             return ()
-        if isinstance(node.form, Spent):
-            node.form.pull(node, None)  # raises
+        if node.x is None:
+            if self.saved_count:
+                raise GraphError(SPENT)
+            return ()
         return tuple(_unpacked(node, kept) for kept in node.x)
 
     def on(self, node: Node) -> FunctionCtx:
@@ -114,8 +116,8 @@ class FunctionCtx(GradFn):
 
     @property
     def _raw_saved_tensors(self) -> tuple[Any, ...]:
-        if isinstance(self.node.form, Spent):
-            self.node.form.pull(self.node, None)  # raises
+        if self.node.x is None and self.saved_count:
+            raise GraphError(SPENT)
         return tuple(SavedInFunction(self.node, k) for k in range(len(self.node.x)))
 
     @property
@@ -174,7 +176,7 @@ class SavedInFunction(saved.SavedTensor):
     def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
         """Give the value to ``pack_hook`` now, and ask ``unpack_hook`` for it when it is needed."""
         node, k = self._node, self._number
-        if isinstance(node.form, Spent):
+        if node.x is None:
             raise RuntimeError(saved.FREED)
         kept = node.x[k]
         if kept is None:
@@ -201,10 +203,10 @@ class CustomForm:
     __slots__ = ("function", "primitive", "spent")
     scalars = ()
 
-    def __init__(self, function: type[Function]) -> None:
+    def __init__(self, function: type[Function], released: bool = False) -> None:
         self.function = function
+        self.spent: CustomForm = self if released else CustomForm(function, released=True)  # of a node that has let go
         self.primitive = Primitive(named(function.__name__), CUSTOM, (), arity=-1, torch="")
-        self.spent = Spent(self)  # type: ignore[arg-type]
 
     def name(self, node: Node) -> str:
         return f"{self.function.__name__}Backward"
@@ -223,14 +225,15 @@ class CustomForm:
 
     def port(self, node: Node, number: int) -> Any:
         """The edge to one output."""
-        spec = node.y[number]
+        spec = node.params.results[number]
         if type(node.shape) is tuple:
             return node
         return None if spec is None or not spec.dtype.differentiable else Port(node, number, spec.shape, spec.dtype)
 
     def output_spec(self, node: Node, number: int) -> tuple[Any, Any]:
         """The shape and dtype of one output."""
-        return node.y[number].shape, node.y[number].dtype
+        spec = node.params.results[number]
+        return spec.shape, spec.dtype
 
     def revive(self, node: Node) -> Node:
         return node
@@ -244,7 +247,7 @@ def pull(function: type[Function], node: Node, g: Any) -> list[tuple[Any, Any]]:
     parts = [g] if type(node.shape) is tuple else g
     recording = modes.is_grad_enabled()
     ctx = shown(node)
-    grads = [_cotangent(ctx, k, part, spec, recording) for k, (part, spec) in enumerate(zip(parts, node.y, strict=True))]
+    grads = [_cotangent(ctx, k, part, spec, recording) for k, (part, spec) in enumerate(zip(parts, node.params.results, strict=True))]
     started, exported = next_seq(), tensor.exports()
     found = function.user_backward()(ctx, *grads)
     found = found if isinstance(found, tuple) else (found,)
@@ -300,7 +303,7 @@ def _check_gradient(node: Node, i: int, value: Any) -> None:
             "forward input was not a Variable"
         )
     shape = value.array.shape
-    if shape != spec.shape and (len(shape) < len(spec.shape) or broadcast(shape, spec.shape) != shape):
+    if node.edge_x[i] is not None and shape != spec.shape and (len(shape) < len(spec.shape) or broadcast(shape, spec.shape) != shape):
         raise ShapeError(
             f"Function {node.name()} returned an invalid gradient at index {i} - got {shape_text(shape)} but expected shape "
             f"compatible with {shape_text(spec.shape)}"
@@ -589,17 +592,17 @@ class Function(metaclass=FunctionMeta):
             bound.apply_defaults()
             args, kwargs = bound.args, {}
         elif kwargs:
-            raise TypeError(f"{cls.__name__}.apply() takes no keyword arguments")
+            args = inspect.signature(cls.forward).bind(None, *args, **kwargs).args[1:]
         ctx = object.__new__(cls._backward_cls)
         ctx.node = None
-        ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
+        needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         with modes.no_grad():
             if separate:
                 output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
             else:
                 output = cls.forward(ctx, *args)
-        recording = modes.is_grad_enabled() and any(ctx.needs_input_grad)
+        recording = modes.is_grad_enabled() and any(needs)
         several = isinstance(output, tuple)
         outputs = finished(cls, ctx, args, output if several else (output,), recording)
         return outputs if several else outputs[0]
@@ -615,12 +618,13 @@ def finished(cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tupl
     node = new_node(cls._form, tuple(edge_of(x) if isinstance(x, Tensor) else None for x in args), ctx)
     ctx.constants = [k for k, is_constant in enumerate(constant) if is_constant]
     ctx.arguments = tuple(Spec(x.array.shape, x.dtype) if isinstance(x, Tensor) else None for x in args)
-    node.y = tuple(Spec(out.array.shape, out.dtype) if isinstance(out, Tensor) else None for out in outputs)
+    ctx.results = tuple(Spec(out.array.shape, out.dtype) if isinstance(out, Tensor) else None for out in outputs)
     lone = len(outputs) == 1 and isinstance(outputs[0], Tensor) and outputs[0].dtype.differentiable
     node.shape, node.dtype = (outputs[0].array.shape, outputs[0].dtype) if lone else (len(outputs), None)
     result = tuple(
         _attached(out, k, node, ctx, args, constant[k]) if isinstance(out, Tensor) else out for k, out in enumerate(outputs)
     )
+    ctx.saved_count = len(ctx.to_save or ())
     node.x = tuple(_kept(k, t, result, outputs) for k, t in enumerate(ctx.to_save or ()))
     for name in ("_to_save", "_dirty", "_constant"):  # an output among them would hold the node that holds the context
         ctx.__dict__.pop(name, None)
@@ -657,9 +661,12 @@ def _unrecorded(out: Any, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
     """One output of a call that is not recorded."""
     if _untouched_input(out, ctx, args):
         return _alias(out)
-    base = views.base_of(out) if isinstance(out, Tensor) and not any(out is x for x in args) else None
-    if base is not None:
-        views.set_kind(out, base, views.Custom)
+    if isinstance(out, Tensor) and not any(out is x for x in args):
+        base = views.base_of(out)
+        if base is not None:
+            views.set_kind(out, base, views.Custom)
+        elif out.requires_grad:
+            out.node, out.leaf = None, False
     return out
 
 
@@ -690,10 +697,10 @@ def _attached(out: Tensor, k: int, node: Node, ctx: Any, args: tuple[Any, ...], 
     elif any(out is x for x in args):  # dirty
         inplace.check_dirty(out)
         inplace.rebase(out, edge)
-        touch(out)
+        log_write(out)
     else:
         base = views.base_of(out)
         if base is not None:
-            views.set_kind(out, base, views.Custom)
+            views.set_kind(out, base, views.Custom if len(node.params.results) == 1 else views.Several)
         out.node, out.leaf = edge, False
     return out

@@ -21,7 +21,8 @@ Rule = Callable[..., Any]
 
 
 def custom_vjp(*rules: Rule | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give the decorated function these vjps: one for each argument (None for no derivative), or one for all of them.
+    """Give the decorated function these vjps: one for each argument (None for no derivative; missing ones at the end are
+    none either), or one for all of them.
 
     A rule takes the cotangent ``g`` (a tuple for several outputs), ``out`` and arguments of the function, by these names,
     and returns the cotangent of its argument; a rule for all returns a tuple. Written with chainrule's functions, it can
@@ -179,7 +180,8 @@ def declared(body: Callable[..., Any], rules: tuple[Rule | None, ...], derive: C
         values["out"] = outputs if ctx.several else (outputs[0] if outputs else None)
         g = gs if ctx.several else gs[0]
         if len(rules) == 1 < len(names) and derive is pulled:
-            return called(rules[0], {**values, "g": g})
+            found = called(rules[0], {**values, "g": g})
+            return found if isinstance(found, tuple) else (found, *(None,) * (len(names) - 1))
         return tuple(
             derive(rules[i], values, g, ctx.like[i]) if i < len(rules) and rules[i] is not None and ctx.needs_input_grad[i] else None
             for i in range(len(names))

@@ -6,13 +6,12 @@ import weakref
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from chainrule.core.sparse import settled
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
-from chainrule.eager.hooks import RemovableHandle, hooked_form, hooks_of, register
+from chainrule.eager.hooks import RemovableHandle, arranged, hooked_form, hooks_of, register
 from chainrule.eager.layout import CPU, Device, Size
 from chainrule.eager.saved import saved_value
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor
 
 
 class _Nodes(type):
@@ -110,9 +109,11 @@ class GradFn:
         count = 1 if type(self.node.shape) is tuple else self.node.shape
         if len(cotangents) != count:
             raise TypeError(f"{self.name()} expected {count} arguments, got {len(cotangents)} instead")
+        for k, g in enumerate(cotangents):
+            if g is not None and not isinstance(g, Tensor):
+                raise TypeError(f"argument {k} is not a Variable")
         raw = [None if g is None else g.array for g in cotangents]
-        pulled = dict(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw))
-        found = tuple(wrap(settled(pulled[e])) if e in pulled else None for e in self.node.form.edges(self.node))
+        found, _ = arranged(self.node, list(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw)))
         return found if len(found) != 1 else found[0]
 
     @property

@@ -61,7 +61,8 @@ class Hooks:
     def __call__(self, g: Any) -> Any:
         if g is None:  # of an output that nothing came back for
             for hook in list(self.functions.values()):
-                hook(None)  # type: ignore[arg-type]
+                if hook(None) is not None:  # type: ignore[arg-type]
+                    raise RuntimeError("can't replace a None gradient with a non-None value")
             return None
         t = g if isinstance(g, Tensor) else wrap(g)
         for hook in list(self.functions.values()):
@@ -123,7 +124,8 @@ def _all_replaced(hook: Any, found: Any, before: tuple[Any, ...]) -> tuple[Any, 
     """What a hook on a node made of several cotangents, validated."""
     if found is None:
         return before
-    found = found if isinstance(found, tuple) else (found,)
+    if not isinstance(found, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(found).__name__}'")
     if len(found) != len(before):
         raise RuntimeError(
             f"hook '{getattr(hook, '__name__', hook)}' has returned an incorrect number of values (got {len(found)}, but "
@@ -179,28 +181,32 @@ class HookedForm:
         for hook in list(self.before.values()):
             seen = _all_replaced(hook, hook(seen), seen)
         if self.before:
+            if all(part is None for part in seen):
+                return []
             g = _unboxed(seen, boxed)
             g = g[0] if single else g
         pulled = list(self.inner.pull(node, g))
         if not self.after:
             return pulled
-        shown, places = self.arranged(node, pulled)
+        shown, places = arranged(node, pulled)
         for hook in list(self.after.values()):
             shown = _all_replaced(hook, hook(shown, seen), shown)
         raw = _unboxed(shown, boxed)
-        return [(edge, raw[places[k]] if k in places else part) for k, (edge, part) in enumerate(pulled)]
+        found = [(edge, raw[places[k]] if k in places else part) for k, (edge, part) in enumerate(pulled)]
+        return [(edge, part) for edge, part in found if part is not None]
 
-    def arranged(self, node: Node, pulled: list[tuple[Any, Any]]) -> tuple[tuple[Any, ...], dict[int, int]]:
-        """What was pulled back, as tensors in the order of ``next_functions``; the place there of each part."""
-        edges = self.inner.shown_edges(node)
-        found: list[Any] = [None] * len(edges)
-        places: dict[int, int] = {}
-        for k, (edge, part) in enumerate(pulled):
-            free = [j for j, other in enumerate(edges) if other is edge and found[j] is None]
-            if free:
-                places[k] = free[0]
-                found[free[0]] = project(part, *space_of(edge))
-        return _boxed(found), places
+
+def arranged(node: Node, pulled: list[tuple[Any, Any]]) -> tuple[tuple[Any, ...], dict[int, int]]:
+    """What a node sends back, as tensors in the order of ``next_functions``; and the place there of each part."""
+    edges = node.form.shown_edges(node)
+    found: list[Any] = [None] * len(edges)
+    places: dict[int, int] = {}
+    for k, (edge, part) in enumerate(pulled):
+        free = [j for j, other in enumerate(edges) if other is edge and found[j] is None]
+        if free:
+            places[k] = free[0]
+            found[free[0]] = project(part, *space_of(edge))
+    return _boxed(found), places
 
 
 def _boxed(parts: Any) -> tuple[Any, ...]:

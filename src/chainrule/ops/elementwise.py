@@ -143,8 +143,16 @@ elementwise(np.tan, lambda out: 1 + out * out)
 elementwise(np.arcsin, lambda g, x: g / np.sqrt(1 - x * x), torch="asin arcsin")
 elementwise(np.arccos, lambda g, x: -g / np.sqrt(1 - x * x), torch="acos arccos")
 elementwise(np.arctan, lambda g, x: g / (1 + x * x), torch="atan arctan")
-elementwise(np.arctan2, lambda g, x, y: g * y / (x * x + y * y), lambda g, x, y: -g * x / (x * x + y * y),
-            torch="atan2 arctan2")  # fmt: skip
+
+
+def _squared_length(x: Any, y: Any) -> Any:
+    """``x**2 + y**2``, 1 at the origin, where both derivatives of the angle are taken as 0."""
+    square = x * x + y * y
+    return np.where(square == 0, 1.0, square)
+
+
+elementwise(np.arctan2, lambda g, x, y: g * y / _squared_length(x, y), lambda g, x, y: -g * x / _squared_length(x, y),
+            torch="atan2 arctan2", kinks="0 at the origin")  # fmt: skip
 elementwise(np.sinh, lambda x: np.cosh(x))
 elementwise(np.cosh, lambda x: np.sinh(x))
 elementwise(np.tanh, lambda out: 1 - out * out)

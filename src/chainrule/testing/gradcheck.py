@@ -203,7 +203,7 @@ class Check:
                 )
         if not self.checked:
             raise ValueError(
-                "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+                "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
             )
 
     # The two sides of the comparison
@@ -239,10 +239,10 @@ class Check:
                 unit[index] = 1j
                 row = [a + 1j * b for a, b in zip(row, self.numeric(func, x, unit, index), strict=True)]
             rows.append(row)
-        count = len(rows[0]) if rows else len(floats(func(*self.inputs)))
+        sizes = [y.array.size for y in floats(func(*self.inputs))]
         return [
-            np.array([row[k].reshape(-1) for row in rows]).astype(x.array.dtype) if rows else np.zeros((0, 0), x.array.dtype)
-            for k in range(count)
+            np.array([row[k].reshape(-1) for row in rows]).astype(x.array.dtype) if rows else np.zeros((0, size), x.array.dtype)
+            for k, size in enumerate(sizes)
         ]
 
     def pulled(self, y: Tensor, cotangents: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -262,7 +262,7 @@ class Check:
                 repeated = np.zeros(x.array.size, x.array.dtype) if again is None else again.array.reshape(-1)
                 differs |= column.size == repeated.size and bool((np.abs(column - repeated) > self.settings.nondet_tol).any())
                 columns.append(column)
-            found.append(np.array(columns).reshape(len(columns), -1).T)
+            found.append(np.array(columns).reshape(len(columns), x.array.size).T)
         if wrong_type and self.settings.check_grad_dtypes:
             raise GradcheckError("Gradient has dtype mismatch")
         if wrong_size:
