@@ -61,6 +61,8 @@ def _will_engine_execute_node(node: Any) -> bool:
     at = edge_of_node(node)
     if task.needed is not None and isinstance(at, Node) and not task.needed.get(at, False):
         if task.will_reach(at):
-            raise RuntimeError("A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad()")
+            raise RuntimeError(
+                "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad()"
+            )
         return False
     return task.will_reach(at)

@@ -205,7 +205,10 @@ def test_as_torch(program: str) -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize("program", programs(ERRORS))
 def test_errors_as_torch(program: str) -> None:
-    raises(HEAD + program, part="modified by an inplace operation" if ".add_(1)\nz.sum" in program or "e.add_" in program else None)
+    raises(
+        HEAD + program,
+        part="modified by an inplace operation" if ".add_(1)\nz.sum" in program or "e.add_" in program else None,
+    )
 
 
 # Where torch is silently wrong

@@ -43,7 +43,9 @@ class Anomaly(NamedTuple):
             report(node)
             saved = (metadata_of(node).get("traceback_") or [""])[-1]
             written = writes.line_of_write(node)
-            told = "".join(f"\n{what}:\n{line.rstrip()}" for what, line in (("Saved at", saved), ("Written to at", written)) if line)
+            told = "".join(
+                f"\n{what}:\n{line.rstrip()}" for what, line in (("Saved at", saved), ("Written to at", written)) if line
+            )
             raise GraphError(f"{fault}{told}") from None
 
     def watched(self, revive: Callable[[Node], Node] | None) -> Callable[[Node], Node]:
@@ -117,8 +119,11 @@ def report(node: Node) -> None:
     parent = metadata_of(node).get("parent_")
     while parent is not None:
         lines = metadata_of(parent).get("traceback_")
-        told = f"Traceback of forward call that induced the previous calculation:\n{''.join(lines)}" if lines else (
-            "No forward pass information available. Enable detect anomaly during forward pass for more information.")
+        told = (
+            f"Traceback of forward call that induced the previous calculation:\n{''.join(lines)}"
+            if lines
+            else ("No forward pass information available. Enable detect anomaly during forward pass for more information.")
+        )
         _tell(f"\n\nPrevious calculation was induced by {parent.name()}. {told}")
         parent = metadata_of(parent).get("parent_")
 

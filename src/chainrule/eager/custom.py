@@ -247,7 +247,10 @@ def pull(function: type[Function], node: Node, g: Any) -> list[tuple[Any, Any]]:
     parts = [g] if type(node.shape) is tuple else g
     recording = modes.is_grad_enabled()
     ctx = shown(node)
-    grads = [_cotangent(ctx, k, part, spec, recording) for k, (part, spec) in enumerate(zip(parts, node.params.results, strict=True))]
+    grads = [
+        _cotangent(ctx, k, part, spec, recording)
+        for k, (part, spec) in enumerate(zip(parts, node.params.results, strict=True))
+    ]
     started, exported = next_seq(), tensor.exports()
     found = function.user_backward()(ctx, *grads)
     found = found if isinstance(found, tuple) else (found,)
@@ -303,7 +306,11 @@ def _check_gradient(node: Node, i: int, value: Any) -> None:
             "forward input was not a Variable"
         )
     shape = value.array.shape
-    if node.edge_x[i] is not None and shape != spec.shape and (len(shape) < len(spec.shape) or broadcast(shape, spec.shape) != shape):
+    if (
+        node.edge_x[i] is not None
+        and shape != spec.shape
+        and (len(shape) < len(spec.shape) or broadcast(shape, spec.shape) != shape)
+    ):
         raise ShapeError(
             f"Function {node.name()} returned an invalid gradient at index {i} - got {shape_text(shape)} but expected shape "
             f"compatible with {shape_text(spec.shape)}"
@@ -463,9 +470,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             return found
         edges = [*ctx.node.edge_x, *(edge_of(g) for g in args if isinstance(g, Tensor))]
         several = found if isinstance(found, tuple) else (found,)
-        refused = tuple(
-            value if value is None else refusing(ONCE, edges, value.array) for value in several
-        )
+        refused = tuple(value if value is None else refusing(ONCE, edges, value.array) for value in several)
         return refused if isinstance(found, tuple) else refused[0]
 
     return wrapper
@@ -608,7 +613,9 @@ class Function(metaclass=FunctionMeta):
         return outputs if several else outputs[0]
 
 
-def finished(cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], recording: bool) -> tuple[Any, ...]:
+def finished(
+    cls: type[Function], ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...], recording: bool
+) -> tuple[Any, ...]:
     """The outputs of a call as the caller gets them, on the tape if the call is recorded."""
     for t in ctx.dirty_tensors:
         check_declared_dirty(t, args, outputs, recording)

@@ -200,3 +200,10 @@ SLOW: Final = (
     "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a single "
     "numpy.ndarray with numpy.array() before converting to a tensor."
 )
+
+
+def number_for(t: Tensor, value: Any) -> Any:
+    """A number as the elements of ``t`` can hold it: whole for integers, True or False for booleans."""
+    if t.dtype.category > spec.INTEGER or isinstance(value, complex) or not isinstance(value, (int, float)):
+        return value
+    return bool(value) if t.dtype is spec.bool_ else int(value)

@@ -97,7 +97,9 @@ def numeric(f: Callable[..., Any], step: float | None = None, *, complex_step: b
         arrays = [np.asarray(x.detach().numpy() if isinstance(x, Tensor) else x, np.float64) for x in args]
         cotangent = g.detach().numpy()
         return tuple(
-            wrap(slopes(f, arrays, i, cotangent, step or 1e-3, complex_step).astype(args[i].array.dtype)) if needed[i] else None
+            wrap(slopes(f, arrays, i, cotangent, step or 1e-3, complex_step).astype(args[i].array.dtype))
+            if needed[i]
+            else None
             for i in range(len(arrays))
         )
 
@@ -165,7 +167,9 @@ def declared(body: Callable[..., Any], rules: tuple[Rule | None, ...], derive: C
 
     def forward(ctx: Any, *args: Any) -> Any:
         out = body(*args)
-        outputs = tuple(y if isinstance(y, Tensor) else wrap(np.asarray(y)) for y in (out if isinstance(out, tuple) else (out,)))
+        outputs = tuple(
+            y if isinstance(y, Tensor) else wrap(np.asarray(y)) for y in (out if isinstance(out, tuple) else (out,))
+        )
         ctx.several = isinstance(out, tuple)
         kept = [x if name in wanted else None for name, x in zip(names, args, strict=True)]
         ctx.static = [None if isinstance(x, Tensor) else x for x in kept]
@@ -183,7 +187,9 @@ def declared(body: Callable[..., Any], rules: tuple[Rule | None, ...], derive: C
             found = called(rules[0], {**values, "g": g})
             return found if isinstance(found, tuple) else (found, *(None,) * (len(names) - 1))
         return tuple(
-            derive(rules[i], values, g, ctx.like[i]) if i < len(rules) and rules[i] is not None and ctx.needs_input_grad[i] else None
+            derive(rules[i], values, g, ctx.like[i])
+            if i < len(rules) and rules[i] is not None and ctx.needs_input_grad[i]
+            else None
             for i in range(len(names))
         )
 

@@ -60,9 +60,7 @@ def port_of(node: Node, number: int) -> Port:
     return Port(node, number, *node.form.output_spec(node, number))
 
 
-def register_multi_grad_hook(
-    tensors: Sequence[Any], fn: Callable[..., None], *, mode: str = "all"
-) -> RemovableHandle:
+def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., None], *, mode: str = "all") -> RemovableHandle:
     """Call ``fn`` once in a backward pass: with the gradients of all ``tensors`` (None for those without one) when the last
     of them is there, or, with ``mode="any"``, with the first that comes.
 

@@ -131,7 +131,9 @@ def _all_replaced(hook: Any, found: Any, before: tuple[Any, ...]) -> tuple[Any, 
             f"hook '{getattr(hook, '__name__', hook)}' has returned an incorrect number of values (got {len(found)}, but "
             f"expected {len(before)})"
         )
-    return tuple(new if old is None or new is None else _replaced(hook, new, old) for new, old in zip(found, before, strict=True))
+    return tuple(
+        new if old is None or new is None else _replaced(hook, new, old) for new, old in zip(found, before, strict=True)
+    )
 
 
 def hooks_of(tensor: Tensor) -> Hooks:

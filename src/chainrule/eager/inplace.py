@@ -154,7 +154,11 @@ def rebase(t: Tensor, node: Any) -> None:
             raise NotImplementedError(f"writing to a view with dtype {t.dtype} of a tensor with dtype {base.dtype}")
         array, edge, window = found
         inner = record(COPY_SLICES, (edge, node), [array, t.array], array, {"window": window})
-        outer = inner if array.dtype == base.array.dtype else record(RETYPED[base.dtype.is_complex], (inner,), [array], base.array, {})
+        outer = (
+            inner
+            if array.dtype == base.array.dtype
+            else record(RETYPED[base.dtype.is_complex], (inner,), [array], base.array, {})
+        )
         move_retained(base, outer)
         base.node = outer
     for _, view in list(views.live(base)):
@@ -238,7 +242,12 @@ def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:
 
 def unrecorded(t: Tensor, other: Any) -> bool:
     """Whether a write of ``other`` to ``t`` is nothing for the tape."""
-    return t.node is None and not t.leaf and t.base is None and (type(other) is float or not getattr(other, "requires_grad", False))
+    return (
+        t.node is None
+        and not t.leaf
+        and t.base is None
+        and (type(other) is float or not getattr(other, "requires_grad", False))
+    )
 
 
 def explained_broadcast(have: tuple[int, ...], other: tuple[int, ...]) -> ShapeError:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.core import spec
 from chainrule.core.primitive import TABLE
 from chainrule.core.rules import next_seq
 from chainrule.eager import creation, inplace, modes, random, views, writes
+from chainrule.eager.data import number_for
 from chainrule.eager.functions.shapes import expand
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
@@ -120,13 +120,6 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     number = value.cast(self.dtype) if isinstance(value, Tensor) else number_for(self, value)
     return inplace.adopt(self, F.fill(self, number))
-
-
-def number_for(t: Tensor, value: Any) -> Any:
-    """A number as the elements of ``t`` can hold it: whole for integers, True or False for booleans."""
-    if t.dtype.category > spec.INTEGER or isinstance(value, complex) or not isinstance(value, (int, float)):
-        return value
-    return bool(value) if t.dtype is spec.bool_ else int(value)
 
 
 def zero_(self: Tensor) -> Tensor:

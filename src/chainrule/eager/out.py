@@ -58,7 +58,9 @@ def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
 def store(target: Tensor, result: Tensor) -> None:
     """Make ``target`` hold ``result``, in memory of its own where the sizes differ."""
     if result.dtype.category > target.dtype.category:
-        raise Refusal(f"result type {type_name(result.dtype)} can't be cast to the desired output type {type_name(target.dtype)}")
+        raise Refusal(
+            f"result type {type_name(result.dtype)} can't be cast to the desired output type {type_name(target.dtype)}"
+        )
     if result.array.shape != target.array.shape:
         if target.array.size:
             warnings.warn(

@@ -41,7 +41,9 @@ class Packed:
         """The array that the unpack hook gives back; TypeError if it is no tensor."""
         t = self.unpack(self.value)
         if not isinstance(t, Tensor):
-            raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}")
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
+            )
         return t.array
 
 

@@ -204,5 +204,3 @@ def check_stale(t: Tensor) -> None:
     base = base_of(t)
     if base is not None and t.lane.stale:
         check_kind(kind_of(t, base), t, indirect=True)
-
-

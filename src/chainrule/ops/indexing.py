@@ -102,8 +102,8 @@ def placed(g: Any, shape: tuple[int, ...], key: Any) -> Any:
 
 @function
 def take_items(x: Any, *indices: Any, key: Any) -> Any:
-    """``x[key]`` by index arrays and masks: a copy."""
-    return x[filled(key, indices)]
+    """``x[key]`` by index arrays and masks: a copy, in row-major order."""
+    return np.array(x[filled(key, indices)], order="C", copy=None)
 
 
 @function
@@ -331,7 +331,9 @@ def scatter_extreme(x: Any, y: Any, z: Any, *, axis: int, largest: bool, include
     out = x.copy()
     grid, values = _grid(y, axis), z[tuple(map(slice, y.shape))]
     if not include_self:
-        out[grid] = -np.inf if largest else np.inf
+        limits = np.iinfo(x.dtype) if x.dtype.kind in "iu" else np.finfo(x.dtype)
+        lowest, highest = (limits.min, limits.max) if x.dtype.kind in "iu" else (-np.inf, np.inf)
+        out[grid] = lowest if largest else highest
     (np.maximum if largest else np.minimum).at(out, grid, values)
     return out
 

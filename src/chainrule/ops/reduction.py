@@ -115,7 +115,7 @@ def sort_with_index(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
     if x.ndim == 0:
         return x.copy(), np.zeros((), np.int64)
     if descending:
-        order = np.flip(x.shape[axis] - 1 - np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+        order = np.flip(x.shape[axis] - 1 - np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis).copy()
     else:
         order = np.argsort(x, axis=axis, kind="stable")
     return np.take_along_axis(x, order, axis=axis), order
@@ -179,6 +179,28 @@ def _var_mean_pullback(g: Any, x: Any, axis: Any, ddof: float, keepdims: bool) -
 
 general(var_mean, lambda g, x, *, axis=None, ddof=0, keepdims=False: _var_mean_pullback(g, x, axis, ddof, keepdims),
         outputs=2, integers="float", torch="")  # fmt: skip
+
+
+@function
+def median(x: Any) -> Any:
+    """The middle element of all, the lower one of two; NaN if there is one."""
+    flat = x.reshape(-1)
+    if flat.dtype.kind == "f" and np.isnan(flat).any():
+        return np.asarray(np.nan, x.dtype)
+    return np.asarray(np.partition(flat, (flat.size - 1) // 2)[(flat.size - 1) // 2])
+
+
+def _at_the(out: Any, x: Any) -> Any:
+    """Where ``x`` is ``out``, NaN being NaN."""
+    return (x == out) | (np.isnan(x) & np.isnan(out))
+
+
+def _median_pullback(g: Any, x: Any, out: Any) -> Any:
+    mine = np.where(_at_the(out, x), np.ones_like(x), 0.0)
+    return g * mine / np.sum(mine)
+
+
+general(median, lambda g, x, out: _median_pullback(g, x, out), torch="", kinks="equal elements share evenly")
 
 
 @function

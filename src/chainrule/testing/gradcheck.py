@@ -241,7 +241,9 @@ class Check:
             rows.append(row)
         sizes = [y.array.size for y in floats(func(*self.inputs))]
         return [
-            np.array([row[k].reshape(-1) for row in rows]).astype(x.array.dtype) if rows else np.zeros((0, size), x.array.dtype)
+            np.array([row[k].reshape(-1) for row in rows]).astype(x.array.dtype)
+            if rows
+            else np.zeros((0, size), x.array.dtype)
             for k, size in enumerate(sizes)
         ]
 
@@ -383,14 +385,14 @@ class Check:
             except RuntimeError as fault:
                 warn_of_undefined()
                 raise GradcheckError(
-                    "Expected backward function to handle undefined output grads. Please look at \"Notes about undefined "
-                    "output gradients\" in \"tools/autograd/derivatives.yaml\""
+                    'Expected backward function to handle undefined output grads. Please look at "Notes about undefined '
+                    'output gradients" in "tools/autograd/derivatives.yaml"'
                 ) from fault
             if any(g is not None and g.array.any() for g in found):
                 warn_of_undefined()
                 raise GradcheckError(
                     "Expected all input grads to be undefined or zero when all output grads are undefined or zero. Please look "
-                    "at \"Notes about undefined output gradients\" in \"tools/autograd/derivatives.yaml\""
+                    'at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
                 )
 
 
@@ -415,7 +417,8 @@ def parts_of(func: Callable[..., Any], part: str) -> Callable[..., Any]:
 
     def parted(*args: Any) -> tuple[Any, ...]:
         return tuple(
-            (y.real if part == "real" else y.imag) if isinstance(y, Tensor) and y.is_complex() else y for y in as_tuple(func(*args))
+            (y.real if part == "real" else y.imag) if isinstance(y, Tensor) and y.is_complex() else y
+            for y in as_tuple(func(*args))
         )
 
     return parted

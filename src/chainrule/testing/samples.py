@@ -485,6 +485,7 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     indexing.index_put: lambda m: _each((m(4, 3), m(2), np.array([0, 2]), np.array([1, 1])), {"key": (HOLE, HOLE)}, {"key": (HOLE, HOLE), "accumulate": True}),
     indexing.masked_scatter: lambda m: _many(((m(4, 3), m(4, 3) > 0, m(15)), {}), ((m(4, 3), m(3) > 0, m(4, 4)), {})),
     indexing.scatter_extreme: lambda m: _each((m(3, 2), np.array([[0, 0], [2, 0]]), m(2, 3)), *({"axis": 0, "largest": large, "include_self": own} for large in (True, False) for own in (True, False))),
+    reduction.median: lambda m: _many(((m.distinct(7),), {}), ((m.distinct(2, 3),), {})),
     reduction.var_mean: lambda m: _each((m(3, 4),), {}, {"axis": 1}, {"axis": (0, 1), "ddof": 1, "keepdims": True}),
     strided.as_strided: lambda m: _each((m(3, 4),), *({"window": w} for w in WINDOWS)),
     strided.add_slices: lambda m: _many(*(((m(*w.shape),), {"shape": (3, 4), "window": w}) for w in WINDOWS)),

@@ -106,7 +106,9 @@ def checkpoint_sequential(
 
     size = len(chain) // segments
     for k in range(segments - 1):
-        input = checkpoint(part(k * size, (k + 1) * size), input, use_reentrant=use_reentrant, preserve_rng_state=preserve_rng_state)
+        input = checkpoint(
+            part(k * size, (k + 1) * size), input, use_reentrant=use_reentrant, preserve_rng_state=preserve_rng_state
+        )
     return part(size * (segments - 1), len(chain))(input)
 
 

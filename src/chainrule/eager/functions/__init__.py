@@ -31,7 +31,7 @@ METHODS_ONLY: Final = (
     "storage_offset", "sum_to_size", "split_with_sizes", "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",
 )  # fmt: skip
 HELPERS: Final = (
-    "getitem", "normal_key", "check_index", "too_large", "out_of_bounds", "setitem", "vector_norm", "dtype_asked", "result_text", "named_pair", "H", "T", "mH", "mT",
+    "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem", "vector_norm", "dtype_asked", "result_text", "named_pair", "H", "T", "mH", "mT",
 )  # for other rooms; fmt: skip
 STORED: Final = {  # which take out=
     "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min", "amax",

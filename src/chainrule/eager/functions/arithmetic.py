@@ -11,6 +11,7 @@ from chainrule.core.box import Box
 from chainrule.core.primitive import TABLE
 from chainrule.core.spec import DType
 from chainrule.eager import refusals
+from chainrule.eager.data import number_for
 from chainrule.eager.functions.axes import no_tensor
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
@@ -97,7 +98,9 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         raise Refusal(
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    return F.masked_fill(input, mask, value)
+    if isinstance(value, complex) and not input.is_complex():
+        raise Refusal(f"value cannot be converted to type {c_type_name(input.dtype)} without overflow")
+    return F.masked_fill(input, mask, value.cast(input.dtype) if isinstance(value, Tensor) else number_for(input, value))
 
 
 def result_type(tensor1: Any, tensor2: Any) -> DType:

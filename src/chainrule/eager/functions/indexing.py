@@ -123,7 +123,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         operand = value.cast(input.dtype) if isinstance(value, Tensor) else value
         raw = operand.array if isinstance(value, Tensor) else value
         full = indexing.filled(static, tuple(arrays))
-        if arrays and isinstance(operand, Tensor) and operand.ndim > input.ndim:
+        if arrays and isinstance(operand, Tensor) and operand.requires_grad and operand.ndim > np.ndim(input.array[full]):
             raise ValueError("more axes than there is room for")
         if isinstance(raw, np.ndarray) and np.may_share_memory(raw, input.array):
             if not arrays and same_place(raw, input.array[full]):
@@ -284,6 +284,12 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     """``out[i, j] = input[index[i, j], j]`` for dim 0, and so on."""
     axis = axis_of(dim, input.ndim)
     check_index("gather", input, index, "input")
+    if input.ndim == 0:
+        return F.reshape(gather(F.reshape(input, (1,)), 0, F.reshape(index, (-1,))), index.array.shape)
+    large = too_large(input, index, axis)
+    if large is not None:
+        raise large
+    check_range(input, index, axis)
     try:
         return F.gather(input, index, axis=axis)
     except (Refusal, IndexRefusal) as fault:
@@ -296,6 +302,15 @@ def check_index(name: str, input: Any, index: Any, whose: str) -> None:
         raise Refusal(f"{name}(): Expected dtype int32/int64 for index")
     if (index.array.ndim or 1) != (input.array.ndim or 1):
         raise Refusal(f"Index tensor must have the same number of dimensions as {whose} tensor")
+
+
+def check_range(input: Any, index: Any, axis: int) -> None:
+    """Refuse an index that names no place along ``axis``: torch counts from the front only here."""
+    n = input.array.shape[axis] if input.ndim else 1
+    places = index.array
+    if places.size and not (places.min() >= 0 and places.max() < n):
+        wrong = next(int(i) for i in places.ravel() if not 0 <= i < n)
+        raise Refusal(f"index {wrong} is out of bounds for dimension {axis} with size {n}")
 
 
 def too_large(input: Any, index: Any, axis: int) -> Refusal | None:
@@ -314,6 +329,10 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         raise Refusal("index_select(): Expected dtype int32 or int64 for index")
     if index.array.ndim > 1:
         raise IndexRefusal("index_select(): Index is supposed to be a vector")
+    if index.array.size and index.array.min() < 0:
+        raise IndexRefusal("index out of range in self")
+    if index.array.ndim == 0 and input.ndim:
+        index = F.reshape(index, (1,))
     try:
         return F.take(input, index, axis_of(dim, input.ndim))
     except AxisError:
@@ -335,8 +354,14 @@ def take(input: Any, index: Any) -> Any:
 
 
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """`gather` along ``dim``."""
-    return indexing.take_along_axis(input, indices, dim)
+    """`gather` along ``dim`` (of the flattened tensor without one), the other axes stretched to each other."""
+    if dim is None:
+        return F.gather(F.reshape(input, (-1,)), F.reshape(indices, (-1,)), axis=0)
+    axis = axis_of(dim, input.ndim)
+    ours, theirs = list(input.array.shape), list(indices.array.shape)
+    common = list(np.broadcast_shapes((*ours[:axis], 1, *ours[axis + 1 :]), (*theirs[:axis], 1, *theirs[axis + 1 :])))
+    x = input.expand(*common[:axis], ours[axis], *common[axis + 1 :])
+    return F.gather(x, indices.expand(*common[:axis], theirs[axis], *common[axis + 1 :]), axis=axis)
 
 
 def masked_select(input: Any, mask: Any) -> Any:

@@ -9,10 +9,11 @@ import numpy as np
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager.creation import tensor
+from chainrule.eager.data import number_for
 from chainrule.eager.functions.axes import axis_of
-from chainrule.eager.functions.indexing import check_index, normal_key, too_large
+from chainrule.eager.functions.indexing import check_index, check_range, normal_key, too_large
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.views import window_of
 from chainrule.errors import IndexRefusal, Refusal, ShapeError, c_type_name, shape_text, type_name
 from chainrule.ops import indexing, strided
@@ -30,23 +31,39 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, value: Any = None
             raise Refusal("reduce argument must be either add or multiply.")
         spread = src if isinstance(src, Tensor) else tensor(src, dtype=input.dtype).expand(index.shape)
         return scatter_reduce(input, dim, index, spread, "sum" if reduce == "add" else "prod")
-    return _placed(F.scatter, input, index, src, axis)
+    return _placed(F.scatter, input, index, src if isinstance(src, Tensor) else cast_for(input, src), axis)
+
+
+def cast_for(input: Any, value: Any) -> Any:
+    """A number or tensor in the dtype of ``input``: what is stored there."""
+    if isinstance(value, Tensor):
+        return value.cast(input.dtype)
+    if isinstance(value, complex) and not input.is_complex():
+        raise Refusal(f"value cannot be converted to type {c_type_name(input.dtype)} without overflow")
+    return number_for(input, value)
+
+
+def check_dtype(name: str, input: Any, source: Any) -> None:
+    """Refuse a source of another dtype than the tensor that it is stored in."""
+    if source.dtype is not input.dtype:
+        raise Refusal(f"{name}: self and source expected to have the same dtype, but got (self) {type_name(input.dtype)} and "
+                      f"(source) {type_name(source.dtype)}")  # fmt: skip
 
 
 def _placed(fun: Any, input: Any, index: Any, src: Any, axis: int) -> Any:
+    if input.ndim == 0:
+        flat = F.reshape(src, (-1,)) if isinstance(src, Tensor) else src
+        return F.reshape(_placed(fun, F.reshape(input, (1,)), F.reshape(index, (-1,)), flat, 0), ())
+    check_range(input, index, axis)
+    if isinstance(src, Tensor) and src.ndim and any(n > m for n, m in zip(index.array.shape, src.array.shape, strict=False)):
+        raise Refusal(
+            f"Expected index {shape_text(index.array.shape)} to be no larger than src {shape_text(src.array.shape)} in all "
+            "dimensions"
+        )
     try:
         return fun(input, index, src, axis=axis)
     except (Refusal, IndexRefusal) as fault:
-        raise out_of_bounds(input, index, axis) or too_large(input, index, axis) or fault from None
-
-
-def out_of_bounds(input: Any, index: Any, axis: int) -> Exception | None:
-    """The error for an index that names a place that does not exist; None if all do."""
-    n = input.array.shape[axis] if input.ndim else 1
-    for wrong in index.array.ravel():
-        if not 0 <= wrong < n:
-            return Refusal(f"index {wrong} is out of bounds for dimension {axis} with size {n}")
-    return None
+        raise too_large(input, index, axis) or fault from None
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -61,6 +78,11 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     """A copy of ``input`` with ``src`` brought to ``index`` along ``dim``: their "sum", "mean", "prod", "amax" or "amin"."""
     check_index("scatter_reduce", input, index, "self")
     axis = axis_of(dim, input.ndim)
+    check_dtype("scatter_reduce()", input, src)
+    if input.ndim == 0:
+        flat = (F.reshape(x, (-1,)) for x in (index, src))
+        return F.reshape(scatter_reduce(F.reshape(input, (1,)), 0, *flat, reduce, include_self=include_self), ())
+    check_range(input, index, axis)
     if reduce in ("amax", "amin"):
         return F.scatter_extreme(input, index, src, axis=axis, largest=reduce == "amax", include_self=include_self)
     if reduce not in ("sum", "mean", "prod"):
@@ -73,8 +95,11 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     if reduce == "sum":
         return total
     ones = np.ones(index.array.shape, input.array.dtype)
-    counts = indexing.scatter_add.raw(np.full(input.array.shape, float(include_self), input.array.dtype), index.array, ones, axis=axis)
-    return total / np.maximum(counts, 1).astype(input.array.dtype)
+    counts = indexing.scatter_add.raw(
+        np.full(input.array.shape, float(include_self), input.array.dtype), index.array, ones, axis=axis
+    )
+    divisor = wrap(np.maximum(counts, 1).astype(input.array.dtype))
+    return total / divisor if input.dtype.differentiable else total // divisor
 
 
 def _scatter_product(input: Any, index: Any, src: Any, axis: int) -> Any:
@@ -96,7 +121,20 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """A copy of ``input`` with ``alpha source`` added to its slices ``index`` along ``dim``."""
-    return F.index_add(input, index, source, axis=axis_of(dim, input.ndim), alpha=alpha)
+    axis = axis_of(dim, input.ndim)
+    check_dtype("index_add_()", input, source)
+    if input.ndim == 0:
+        return F.reshape(
+            index_add(F.reshape(input, (1,)), 0, F.reshape(index, (-1,)), F.reshape(source, (-1,)), alpha=alpha), ()
+        )
+    check_range(input, index, axis)
+    wanted = (*input.array.shape[:axis], index.array.size, *input.array.shape[axis + 1 :])
+    if index.ndim == 1 and source.array.shape != wanted:
+        raise Refusal(
+            f"index_add_(): source shape {shape_text(source.array.shape)} does not match what the index asks for, "
+            f"{shape_text(wanted)}"
+        )
+    return F.index_add(input, index, source, axis=axis, alpha=alpha)
 
 
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
@@ -104,8 +142,14 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     if index.array.dtype.kind not in "iu":
         raise IndexRefusal("index_fill_(): Expected dtype int64 for index.")
     if getattr(value, "ndim", 0):
-        raise Refusal(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
-    return F.index_fill(input, index, value, axis=axis_of(dim, input.ndim))
+        raise Refusal(
+            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
+    axis = axis_of(dim, input.ndim)
+    if input.ndim == 0:
+        return F.reshape(index_fill(F.reshape(input, (1,)), 0, F.reshape(index, (-1,)), value), ())
+    check_range(input, index, axis)
+    return F.index_fill(input, index, cast_for(input, value), axis=axis)
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
@@ -123,11 +167,17 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
             f"index_copy_(): Number of indices ({index.array.size}) should be equal to source.size(dim) "
             f"({source.array.shape[axis]})"
         )
+    check_range(input, index, axis)
     return F.index_copy(input, index, source, axis=axis)
 
 
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """A copy of ``input`` with ``values`` stored at (or added to) ``input[indices]``."""
+    if values.dtype is not input.dtype:
+        raise Refusal(
+            f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the destination and "
+            f"{type_name(values.dtype)} for the source."
+        )
     key, arrays = indexing.split_key(normal_key(tuple(indices)))
     return dispatch(TABLE[indexing.index_put], (input, values, *arrays), {"key": key, "accumulate": accumulate})
 
@@ -169,7 +219,7 @@ def _with_part(input: Any, src: Any, key: Any) -> Any:
             f"expected src to have a size equal to the slice of self. src size = {shape_text(have)}, slice size = "
             f"{shape_text(wanted)}"
         )
-    return dispatch(TABLE[indexing.setitem], (input, src), {"key": key})
+    return dispatch(TABLE[indexing.setitem], (input, cast_for(input, src)), {"key": key})
 
 
 def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
@@ -177,9 +227,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     return _with_part(input, src, (slice(None),) * axis_of(dim, input.ndim) + (index,))
 
 
-def slice_scatter(
-    input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Any:
+def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
     """A copy of ``input`` with ``src`` as its slices from ``start`` to ``end`` along ``dim``."""
     return _with_part(input, src, (slice(None),) * axis_of(dim, input.ndim) + (slice(start, end, step),))
 

@@ -10,6 +10,7 @@ from chainrule.eager.functions.axes import axes_of, axis_of
 from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import wrap
+from chainrule.errors import Refusal
 
 
 def named_pair(name: str) -> Any:
@@ -59,7 +60,9 @@ def _mean(input: Any, dim: Any, keepdim: bool) -> Any:
 
 def nansum(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The sum of what is not NaN."""
-    return sum(F.where(F.isnan(input), 0.0, input), dim, keepdim) if dim is not None else sum(F.where(F.isnan(input), 0.0, input))
+    return (
+        sum(F.where(F.isnan(input), 0.0, input), dim, keepdim) if dim is not None else sum(F.where(F.isnan(input), 0.0, input))
+    )
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
@@ -77,6 +80,9 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The ``k``-th smallest element along ``dim`` (counted from 1), and where it stands."""
     axis = axis_of(dim, input.ndim)
+    n = input.array.shape[axis] if input.ndim else 1
+    if not 1 <= k <= n:
+        raise Refusal(f"kthvalue(): selected number k out of range for dimension {axis}")
     found = sort(input, axis)
     parts = (part.select(axis, k - 1) if input.ndim else part for part in found)
     return KthResult(*(part.unsqueeze(axis) if keepdim and input.ndim else part for part in parts))
@@ -85,8 +91,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, the lower one of two; along ``dim`` with its index."""
     if dim is None:
-        flat = input.reshape(-1)
-        return kthvalue(flat, (flat.numel() + 1) // 2).values
+        return F.median(input)
     n = input.array.shape[axis_of(dim, input.ndim)] if input.ndim else 1
     return MedianResult(*kthvalue(input, (n + 1) // 2, dim, keepdim))
 

@@ -23,9 +23,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     if len(shape) != len(steps):
         raise Refusal("mismatch in length of strides and shape")
     if any(step < 0 for step in steps):
-        raise Refusal(
-            f"as_strided: Negative strides are not supported at the moment, got strides: {list(steps)}"
-        )
+        raise Refusal(f"as_strided: Negative strides are not supported at the moment, got strides: {list(steps)}")
     base = views.base_of(input)
     start = input.storage_offset()
     first = 0 if base is None else base.storage_offset()
@@ -175,7 +173,9 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     wanted = sizes_of(size)
     if shaping.broadcastable(wanted, input.array.shape):
         lead = input.ndim - len(wanted)
-        axes = tuple(range(lead)) + tuple(k + lead for k, n in enumerate(wanted) if n == 1 and input.array.shape[k + lead] != 1)
+        axes = tuple(range(lead)) + tuple(
+            k + lead for k, n in enumerate(wanted) if n == 1 and input.array.shape[k + lead] != 1
+        )
         return F.reshape(F.sum(input, axes, True) if axes else input, wanted)
     raise Refusal(f"size {{{list(wanted)}}} is not expandable to size {{{list(input.array.shape)}}}.")
 
