@@ -51,9 +51,9 @@ def _register_shadowed(name: str) -> None:
     for module in list(sys.modules):
         package, _, last = module.rpartition(".")
         rest = module.removeprefix(f"{ours}.")
-        if module.startswith(f"{ours}.") and rest.partition(".")[0] in public:
-            if getattr(sys.modules.get(package), last, None) is not sys.modules[module]:
-                sys.modules[f"{name}.{rest}"] = sys.modules[module]
+        public_one = module.startswith(f"{ours}.") and rest.partition(".")[0] in public
+        if public_one and getattr(sys.modules.get(package), last, None) is not sys.modules[module]:
+            sys.modules[f"{name}.{rest}"] = sys.modules[module]
 
 
 def uninstall(*names: str) -> None:

@@ -1,4 +1,4 @@
-"""`autograd.Function`: what torch's users write, beside torch; and where torch is silently wrong, an error or the truth."""
+"""`autograd.Function`: its errors beside torch (what works is in the corpus), and the truth where torch is silently wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from tests.oracle import agree, raises
+from tests.oracle import raises
 
 HEAD = """from torch.autograd import Function
 x = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
@@ -26,126 +26,6 @@ class Mul(Function):
         return g * b, g * a
 def F1(forward, backward, **more):
     return type('F1', (Function,), {'forward': staticmethod(forward), 'backward': staticmethod(backward), **more})
-"""
-PROGRAMS = """
-Mul.apply(x, y).sum().backward(); x.grad, y.grad
-
-z = Mul.apply(x, y); z, z.grad_fn.name(), type(z.grad_fn).__name__, z.grad_fn.next_functions[0][0].name(), z.is_leaf
-
-(g,) = torch.autograd.grad(Mul.apply(x, x).sum(), x, create_graph=True); (h,) = torch.autograd.grad((g * g).sum(), x); g, h
-
-torch.autograd.gradcheck(Mul.apply, (x, y)), torch.autograd.gradgradcheck(Mul.apply, (x, y))
-
-with torch.no_grad():
-    z = Mul.apply(x, y)
-z.requires_grad, z.grad_fn
-
-Mul.apply(x.detach(), y.detach()).requires_grad
-
-Mul.apply(x, y.detach()).sum().backward(); x.grad, y.grad
-
-E = F1(lambda ctx, a: ctx.save_for_backward(r := a.exp()) or r, lambda ctx, g: g * ctx.saved_tensors[0]); E.apply(x).sum().backward(); x.grad
-
-E = F1(lambda ctx, a: ctx.save_for_backward(r := a.exp()) or r, lambda ctx, g: g * ctx.saved_tensors[0]); torch.autograd.gradgradcheck(E.apply, (x,))
-
-F = F1(lambda ctx, a, n, k=2: setattr(ctx, 'n', n) or a ** n, lambda ctx, g: (g * ctx.n, None, None)); F.apply(x, 3, 1).sum().backward(); x.grad
-
-F = F1(lambda ctx, a: (a * 2, a + 1), lambda ctx, g, h: print(g, h) or g * 2 + h); u, v = F.apply(x); u.sum().backward(); x.grad
-
-F = F1(lambda ctx, a: (a * 2, a + 1), lambda ctx, g, h: g * 2 + h); u, v = F.apply(x); (u * v).sum().backward(); x.grad
-
-F = F1(lambda ctx, a: ctx.set_materialize_grads(False) or (a * 2, a + 1), lambda ctx, g, h: print(g, h) or g * 2); F.apply(x)[0].sum().backward(); x.grad
-
-F = F1(lambda ctx, a: (a * 2, 'text', None, 3), lambda ctx, *g: print(g) or g[0]); r = F.apply(x); r[0].sum().backward(); r[1:], x.grad
-
-F = F1(lambda ctx, a: (a * 2, a.long()), lambda ctx, g, h: print(h) or g); u, v = F.apply(x); u.sum().backward(); v, v.requires_grad, x.grad
-
-def fwd(ctx, a):
-    b = a > 1.5
-    c = a * 2
-    d = a + 1
-    ctx.mark_non_differentiable(d)
-    return c, d
-F = F1(fwd, lambda ctx, g, h: print(h) or g * 2); u, v = F.apply(x); u.sum().backward(); u.requires_grad, v.requires_grad, x.grad
-
-def fwd(ctx, a):
-    a.mul_(2)
-    ctx.mark_dirty(a)
-    return a
-F = F1(fwd, lambda ctx, g: g * 2); z = x * 1; r = F.apply(z); r.sum().backward(); r is z, z.grad_fn.name(), z._version, x.grad
-
-def fwd(ctx, a):
-    a.mul_(2)
-    ctx.mark_dirty(a)
-    return a
-F = F1(fwd, lambda ctx, g: g * 2); b = x * 1; z = b[:2]; F.apply(z); b.sum().backward(); b, x.grad
-
-F = F1(lambda ctx, a: a, lambda ctx, g: g * 5); r = F.apply(x); r.sum().backward(); r is x, r._is_view(), r.grad_fn.name(), x.grad
-
-F = F1(lambda ctx, a: a[:2], lambda ctx, g: torch.cat([g * 3, g[:1]])); z = x * 1; r = F.apply(z); r.sum().backward(); r._is_view(), x.grad
-
-F = F1(lambda ctx, a, b: a + b, lambda ctx, g: print(ctx.needs_input_grad) or (g, None)); F.apply(x, y.detach()).sum().backward(); x.grad
-
-F = F1(lambda ctx, a: a * 2, lambda ctx, g: None); F.apply(x).sum().backward(); x.grad
-
-F = F1(lambda ctx, a: a * 2, lambda ctx, g: g.float()); F.apply(x).sum().backward(); x.grad, x.grad.dtype
-
-F = F1(lambda ctx, a: a.sum(), lambda ctx, g: g.expand(3)); F.apply(x).backward(); x.grad
-
-F = F1(lambda ctx, a: a * 2, lambda ctx, g: g.expand(2, 3)); F.apply(x).sum().backward(); x.grad
-
-F = F1(lambda ctx, a, b: a * b, lambda ctx, g: (g, g, None, None)); F.apply(x, y).sum().backward(); x.grad
-
-class S(Function):
-    @staticmethod
-    def forward(a, b=2.0):
-        return a * b
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        a, b = inputs
-        print(b, output.requires_grad, torch.is_grad_enabled())
-        ctx.b = b
-        ctx.save_for_backward(a, output)
-    @staticmethod
-    def backward(ctx, g):
-        a, out = ctx.saved_tensors
-        print(a is x, out.requires_grad)
-        return g * ctx.b, None
-S.apply(x).sum().backward(); x.grad
-
-z = Mul.apply(x, y); z.register_hook(lambda g: g * 10); z.retain_grad(); z.sum().backward(); z.grad, x.grad
-
-z = Mul.apply(x, y); z.grad_fn.register_hook(lambda gi, go: print('post', gi, go)); z.grad_fn.register_prehook(lambda go: (go[0] * 2,)); z.sum().backward(); x.grad
-
-z = Mul.apply(x, y); z.grad_fn.saved_tensors[0] is x, z.grad_fn.needs_input_grad
-
-F = F1(lambda ctx, a: setattr(ctx, 'mine', 7) or a * 2, lambda ctx, g: print(ctx.mine) or g); z = F.apply(x); z.grad_fn.mine = 8; z.sum().backward(); z.grad_fn.mine
-
-class Outer(Function):
-    @staticmethod
-    def forward(ctx, a):
-        with torch.enable_grad():
-            inner = a.detach().requires_grad_()
-            out = (inner ** 3).sum()
-        ctx.save_for_backward(torch.autograd.grad(out, inner)[0])
-        return out.detach()
-    @staticmethod
-    def backward(ctx, g):
-        return g * ctx.saved_tensors[0]
-Outer.apply(x).backward(); x.grad
-
-from torch.autograd.function import once_differentiable
-class O(Function):
-    @staticmethod
-    def forward(ctx, a):
-        ctx.save_for_backward(a)
-        return a ** 2
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g):
-        print(torch.is_grad_enabled())
-        return g * 2 * ctx.saved_tensors[0]
-O.apply(x).sum().backward(); x.grad
 """
 ERRORS = """
 F1(lambda ctx, a: a * 2, lambda ctx, g: (g, g)).apply(x).sum().backward()
@@ -186,7 +66,8 @@ F1(lambda ctx, a: a * 2, lambda ctx, g: 1 / 0).apply(x).sum().backward()
 
 w = x * 1; z = Mul.apply(w, y); w.add_(1); z.sum().backward()
 
-e = F1(lambda ctx, a: ctx.save_for_backward(r := a.exp()) or r, lambda ctx, g: g * ctx.saved_tensors[0]).apply(x); e.add_(1); e.sum().backward()
+E = F1(lambda ctx, a: ctx.save_for_backward(r := a.exp()) or r, lambda ctx, g: g * ctx.saved_tensors[0])
+e = E.apply(x); e.add_(1); e.sum().backward()
 
 Mul.apply(x, y).grad_fn.nothing
 """
@@ -194,12 +75,6 @@ Mul.apply(x, y).grad_fn.nothing
 
 def programs(text: str) -> list[str]:
     return [program.replace("; ", "\n") for program in text.strip().split("\n\n")]
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize("program", programs(PROGRAMS))
-def test_as_torch(program: str) -> None:
-    agree(HEAD + program)
 
 
 @pytest.mark.torch

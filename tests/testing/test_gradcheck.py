@@ -44,7 +44,7 @@ gradcheck(lambda a: a * 2, (torch.ones(1, dtype=torch.float64).expand(3).require
 gradcheck(lambda a: torch.cat([a, a]) if a[0] > 0.3 else a, (x,))
 gradcheck(torch.sin, (x,), check_forward_ad=False, check_backward_ad=False)
 gradgradcheck(torch.sin, (x,), check_fwd_over_rev=False, check_rev_over_rev=False)
-gradgradcheck(F1(lambda ctx, a: ctx.save_for_backward(a) or a ** 3, lambda ctx, g: g * 3 * ctx.saved_tensors[0].detach() ** 2), (x,))
+gradgradcheck(F1(lambda c, a: c.save_for_backward(a) or a ** 3, lambda c, g: g * 3 * c.saved_tensors[0].detach() ** 2), (x,))
 """
 
 
@@ -73,7 +73,7 @@ def test_the_fast_mode_shows_what_the_slow_one_finds() -> None:
         "forward": staticmethod(lambda ctx, x: x * 2), "backward": staticmethod(lambda ctx, g: g * 3),
     })  # fmt: skip
     x = cr.tensor([0.5, 1.0], dtype=cr.float64, requires_grad=True)
-    with pytest.raises(RuntimeError, match=r"(?s)in fast mode.*Numerical:.*Analytical:.*max per-element difference .* is: 1\.0"):
+    with pytest.raises(RuntimeError, match=r"(?s)in fast mode.*Numerical:.*Analytical:.*difference .* is: 1\.0"):
         gradcheck(wrong.apply, (x,), fast_mode=True)  # type: ignore[attr-defined]
 
 

@@ -42,7 +42,7 @@ class Placed(_Parts):
         return self.dense() if dtype is None else self.dense().astype(dtype)
 
     def __add__(self, other: Any) -> Gathered:  # type: ignore[override]
-        return Gathered(self.dense()) + other
+        return Gathered(self.dense()).__add__(other)
 
     def __radd__(self, other: np.ndarray) -> Gathered:
         return Gathered(other.copy()) + self

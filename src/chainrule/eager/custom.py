@@ -19,7 +19,7 @@ from chainrule.core.primitive import CUSTOM, Primitive
 from chainrule.core.rules import SPENT, next_seq, record, space_of
 from chainrule.core.spec import Spec, of_numpy
 from chainrule.core.sweep import Node, Port, project
-from chainrule.eager import inplace, modes, saved, tensor, views
+from chainrule.eager import exports, inplace, modes, saved, views
 from chainrule.eager.functions.history import detach
 from chainrule.eager.gradfn import GradFn, shown
 from chainrule.eager.notice import notice
@@ -148,7 +148,7 @@ def _kept(k: int, value: Any, *outputs: tuple[Any, ...]) -> Any:
             if out is value and out.node is not None and not out.leaf:
                 kept = Output(out.array, number)
     hooks = modes.present().saving
-    return Pair(saved.Packed(*hooks[-1], value.array), kept) if hooks else kept
+    return Pair(saved.Packed(hooks[-1].pack, hooks[-1].unpack, value.array), kept) if hooks else kept
 
 
 def _unpacked(node: Node, kept: Any) -> Tensor | None:
@@ -251,7 +251,7 @@ def pull(function: type[Function], node: Node, g: Any) -> list[tuple[Any, Any]]:
         _cotangent(ctx, k, part, spec, recording)
         for k, (part, spec) in enumerate(zip(parts, node.params.results, strict=True))
     ]
-    started, exported = next_seq(), tensor.exports()
+    started, exported = next_seq(), exports.count()
     found = function.user_backward()(ctx, *grads)
     found = found if isinstance(found, tuple) else (found,)
     pulled = []
@@ -262,7 +262,7 @@ def pull(function: type[Function], node: Node, g: Any) -> list[tuple[Any, Any]]:
         if edge is not None:
             value = project(value, *space_of(edge))
             if recording:
-                value = _accounted(node, value, started, tensor.exports() != exported)
+                value = _accounted(node, value, started, exports.count() != exported)
             pulled.append((edge, value if recording else value.array))
     return pulled
 
@@ -598,7 +598,7 @@ class Function(metaclass=FunctionMeta):
             args, kwargs = bound.args, {}
         elif kwargs:
             args = inspect.signature(cls.forward).bind(None, *args, **kwargs).args[1:]
-        ctx = object.__new__(cls._backward_cls)
+        ctx: Any = object.__new__(cls._backward_cls)
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         with modes.no_grad():
@@ -649,8 +649,8 @@ def check_declared_dirty(t: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]
                "passed to ctx.mark_dirty().")  # fmt: skip
     if not any(t is out for out in outputs):
         raise RuntimeError(
-            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified "
-            "inplace must all be outputs of the Function."
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+            "modified inplace must all be outputs of the Function."
         )
     if len(outputs) > 1 and recording and views.is_view(t):
         raise RuntimeError(DIRTY_VIEW)
@@ -659,8 +659,9 @@ def check_declared_dirty(t: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]
 DIRTY_VIEW: Final = (
     "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more than one "
     "Tensor. This is not supported by the current autograd engine. You should either make sure the input is not a view (using "
-    ".clone() for example) or make your Function only return one Tensor (potentially splitting it into two Functions: one doing "
-    "the inplace that returns a single Tensor and a second one that does the other operations)."
+    ".clone() for example) or make your Function only return one Tensor (potentially splitting it into two Functions: one "
+    "doing the inplace that returns a single Tensor and a second one that does the other operations). You can ask on the "
+    "forum https://discuss.pytorch.org/ if you need help to do this change."
 )
 
 

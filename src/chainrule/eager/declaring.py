@@ -210,7 +210,7 @@ def parameters(rule: Rule | None) -> tuple[str, ...]:
     return () if rule is None else tuple(inspect.signature(rule).parameters)
 
 
-def called(rule: Rule, values: dict[str, Any]) -> Any:
+def called(rule: Any, values: dict[str, Any]) -> Any:
     """The rule with the values that its parameters name."""
     return rule(**{name: values[name] for name in parameters(rule)})
 

@@ -68,14 +68,14 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., None], *,
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    watched = [t for t in tensors]
+    watched = list(tensors)
     key = next_seq()
-    tables = []
+    tables: list[tuple[dict[Any, Any], Any]] = []
     for i, t in enumerate(watched):
         if not t.requires_grad and mode == "any":
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if t.requires_grad:
-            table = hooks_of(t).functions
+            table: dict[Any, Any] = hooks_of(t).functions
             table[key + i / (len(watched) + 1)] = (_gathering if mode == "all" else _first)(i, watched, fn, key)
             tables.append((table, key + i / (len(watched) + 1)))
     return SeveralHandles(tables)

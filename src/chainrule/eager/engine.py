@@ -37,7 +37,7 @@ def accumulate(leaves: dict[Tensor, Any]) -> None:
             hooks.stored(tensor, tensor._grad.detach() if first else g)
 
 
-def seeds(outputs: Sequence[Tensor], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
+def seeds(outputs: Sequence[Any], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
     """Pairs of edge and cotangent to start from; GraphError or ShapeError if they cannot be."""
     if gradients is None and len(outputs) == 1 and not create_graph:
         y = outputs[0]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.core import rules
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
@@ -172,7 +173,7 @@ def rebase(t: Tensor, node: Any) -> None:
 
 def record(p: Primitive, edges: tuple[Any, ...], operands: list[Any], out: Any, params: dict[str, Any]) -> Any:
     """The node of a call of ``p`` whose result is already there."""
-    return tape.record(tape.form_for(p, half=False), edges, operands, out, params, wrap).node
+    return rules.record(tape.form_for(p, half=False), edges, operands, out, params, wrap).node
 
 
 def seen_as(base: Tensor, view: Tensor) -> tuple[np.ndarray, Any, Window] | None:
@@ -211,8 +212,9 @@ RETYPED: Final = {False: TABLE[strided.view_as_real], True: TABLE[strided.view_a
 
 
 def keep_original(node: Node, array: np.ndarray, since: int) -> None:
-    """Let the nodes made since then, from ``node`` down, hold a copy of what they saved of ``array``: it is overwritten next."""
-    stack, copy = [node], None
+    """Let the nodes made since then, from ``node`` down, hold a copy of what they saved of ``array``, written to next."""
+    stack: list[Any] = [node]
+    copy = None
     while stack:
         at = stack.pop()
         at = at.node if type(at) is Port else at

@@ -91,8 +91,8 @@ class _Context:
 
 
 DECORATED_CLASS: Final = (
-    "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. To "
-    "preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else."
+    "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or methods. "
+    "To preserve the current behavior of class decoration, you can directly decorate the `__init__` method and nothing else."
 )
 
 

@@ -30,8 +30,8 @@ BY_FUNCTION: Final = (
     "rad2deg", "renorm", "sgn", "sinc", "sinh", "subtract", "true_divide", "xlogy",
 )  # fmt: skip
 STORING: Final = (
-    "masked_fill", "scatter", "scatter_add", "scatter_reduce", "index_reduce", "index_add", "index_fill", "index_copy", "index_put",
-    "masked_scatter", "put",
+    "masked_fill", "scatter", "scatter_add", "scatter_reduce", "index_reduce", "index_add", "index_fill", "index_copy",
+    "index_put", "masked_scatter", "put",
 )  # fmt: skip
 MOVING: Final = ("transpose", "t", "squeeze", "unsqueeze", "swapaxes", "swapdims", "as_strided")
 OPERATED: Final = ("pow", "floordiv", "mod", "and", "or", "xor")  # augmented assignments by the operator
@@ -71,7 +71,7 @@ def _rounded(method: Any) -> Any:
     def inplace_method(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         if rounding_mode is None:
             return method(self, other)  # type: ignore[no-any-return]
-        return inplace.adopt(self, self.div(other, rounding_mode=rounding_mode))  # type: ignore[attr-defined]
+        return inplace.adopt(self, self.div(other, rounding_mode=rounding_mode))
 
     return inplace_method
 
@@ -89,10 +89,7 @@ def _filling(method: Any) -> Any:
     """``method``, its last argument a number that is cast as `fill_` casts it."""
 
     def inplace_method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if "value" in kwargs:
-            before, value = args, kwargs.pop("value")
-        else:
-            *before, value = args
+        before, value = (args, kwargs.pop("value")) if "value" in kwargs else (args[:-1], args[-1])
         return method(self, *before, number_for(self, value), **kwargs)  # type: ignore[no-any-return]
 
     return inplace_method

@@ -168,7 +168,7 @@ def real(self: Tensor) -> Any:
 def store_part(part: Tensor, value: Any) -> None:
     """``x.real = value``, unless the value is that part already, as after ``x.real += y``."""
     if not (isinstance(value, Tensor) and value.data_ptr() == part.data_ptr() and value.stride() == part.stride()):
-        part.copy_(value)  # type: ignore[attr-defined]
+        part.copy_(value)
 
 
 def imag(self: Tensor) -> Any:

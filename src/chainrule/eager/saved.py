@@ -44,12 +44,12 @@ class Packed:
             raise TypeError(
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
             )
-        return t.array
+        return t.array  # type: ignore[no-any-return]
 
 
 def writes_to(t: Tensor) -> int:
     """How often the memory of ``t`` has been written to."""
-    return t._version  # type: ignore[attr-defined, no-any-return]
+    return t._version  # type: ignore[no-any-return]
 
 
 class PackedForm:
@@ -68,7 +68,7 @@ class PackedForm:
         """A copy of ``node`` in the inner form, with arrays for what was packed."""
         found = tuple(map(array_in, self.inner.saved(node)))
         out = tuple(map(array_in, node.out)) if isinstance(node.out, tuple) else array_in(node.out)
-        copy = self.inner.with_saved(node, found, out)
+        copy: Node = self.inner.with_saved(node, found, out)
         copy.form = self.inner
         return copy
 
@@ -151,9 +151,9 @@ class SavedTensor:
 
 
 FREED: Final = (
-    "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are freed when you "
-    "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
-    "if you need to access saved variables after calling backward."
+    "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are freed when "
+    "you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second "
+    "time or if you need to access saved variables after calling backward."
 )
 TWICE: Final = (
     "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is allowed at a "

@@ -106,7 +106,9 @@ def pattern_of(p: Primitive, out: bool = False) -> Pattern:
                    "native" if p.moves else "plain", p.moves, p.kind == NON_DIFFERENTIABLE, out)  # fmt: skip
 
 
-def specialise(p: Primitive, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def specialise(
+    p: Primitive, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """The specialised function of ``p``. It takes NumPy's parameter names; ``general`` takes what it leaves.
 
     With ``into`` it takes ``out=`` as well, which that function sees to.
@@ -134,7 +136,9 @@ def can_specialise(p: Primitive) -> bool:
     return few and p.outputs == 1 and not p.retypes and (ruled or compares)
 
 
-def generic(p: Primitive, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def generic(
+    p: Primitive, general: Callable[..., Any] = dispatch, into: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """The function of a primitive that always takes the generic path."""
     names = list(p.params)
 

@@ -167,7 +167,7 @@ VIEWS: Final = ("view", "maybe view")
 def node_of(result: Any) -> Node:
     """The node of a recorded call, given its result or results."""
     edge = result.node if isinstance(result, Tensor) else next(t.node for t in result if t.node is not None)
-    return edge.node if type(edge) is Port else edge  # type: ignore[no-any-return]
+    return edge.node if type(edge) is Port else edge
 
 
 def tell(mode: modes.Mode, node: Node, operands: Sequence[Any]) -> None:

@@ -14,7 +14,7 @@ from chainrule.core import spec
 from chainrule.core.box import Box
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import modes
+from chainrule.eager import exports, modes
 from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, remembered, scalar
 from chainrule.eager.layout import CPU, STRIDED, Device, Layout, Named, Size, require_cpu
 from chainrule.eager.notice import notice
@@ -279,8 +279,7 @@ class Tensor(Box, metaclass=Named):
         """The raw array itself, sharing memory; with ``force`` also of a tensor that requires grad."""
         if not force and self.requires_grad and modes.is_grad_enabled():
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        global _exports
-        _exports += 1
+        exports.note()
         return self.array  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -356,14 +355,6 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
-
-
-_exports = 0
-
-
-def exports() -> int:
-    """How often a tensor was handed over to NumPy."""
-    return _exports
 
 
 def _python(array: Any) -> Any:

@@ -13,9 +13,9 @@ from chainrule.core import rules
 from chainrule.core.primitive import ELEMENTWISE
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager import modes
-from chainrule.eager.writes import owner_of
 from chainrule.insight.formulas import formula
 from chainrule.insight.trace import Step, Trace, Value
+from chainrule.ops.strided import owner_of
 
 SMALL: Final = 64  # a Jacobian of more entries is not computed
 MOST_PASSES: Final = 100

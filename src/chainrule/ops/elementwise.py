@@ -301,7 +301,8 @@ elementwise(addcdiv, lambda g: g, lambda g, z, *, value=1: value * (g / z),
             lambda g, y, z, *, value=1: -value * (g * y / z) / z)  # fmt: skip
 elementwise(xlogy, lambda x, y: np.where((x == 0) & (y <= 0), 0.0, np.log(y)), lambda g, x, y: g * x / y)
 elementwise(nan_to_num, lambda g, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0.0), integers="keep")
-elementwise(logit, lambda g, x, *, eps=None: np.where(_outside(x, eps), 0.0 if eps is not None else np.nan, g / (x * (1.0 - x))))
+elementwise(logit, lambda g, x, *, eps=None:
+            np.where(_outside(x, eps), 0.0 if eps is not None else np.nan, g / (x * (1.0 - x))))  # fmt: skip
 non_differentiable(np.heaviside)
 
 # Overwriting: what `zero_`, `fill_` and `copy_` leave of a tensor's history

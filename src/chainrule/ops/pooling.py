@@ -86,7 +86,8 @@ def adaptive_max_pool(x: Any, *, size: Geometry) -> Any:
 
 
 general(adaptive_max_pool, lambda g, x, out, *, size: _unpooled(g[0], x, out[1], len(size)), outputs=2, torch="",
-        selects=True, kinks="all to the first of several equal", node=lambda size: f"AdaptiveMaxPool{len(size)}DBackward0")  # fmt: skip
+        selects=True, kinks="all to the first of several equal",
+        node=lambda size: f"AdaptiveMaxPool{len(size)}DBackward0")  # fmt: skip
 
 # The mean
 

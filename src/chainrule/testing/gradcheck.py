@@ -332,9 +332,14 @@ class Check:
                     numeric = numeric + 1j * (across[kept[i]].reshape(-1) @ v)
                     analytic = analytic + 1j * (column.imag @ w)
                     size += w.sum()
-                told = mismatch(i, j, complex_ones, part)
-                self.judge(analytic, numeric, self.settings.atol * abs(size * v.sum()),
-                           lambda a, n, told=told, i=i, j=j: told(a, n) + self.slowly(func, i, kept[i], j))  # fmt: skip
+                told = self.told_slowly(mismatch(i, j, complex_ones, part), func, i, kept[i], j)
+                self.judge(analytic, numeric, self.settings.atol * abs(size * v.sum()), told)
+
+    def told_slowly(
+        self, told: Callable[[Any, Any], str], func: Callable[..., Any], i: int, kept: int, j: int
+    ) -> Callable[[Any, Any], str]:
+        """The message ``told``, and what the element by element comparison shows."""
+        return lambda analytic, numeric: told(analytic, numeric) + self.slowly(func, i, kept, j)
 
     def slowly(self, func: Callable[..., Any], i: int, kept: int, j: int) -> str:
         """What the element by element comparison of output ``i`` and input ``j`` shows."""
@@ -391,8 +396,8 @@ class Check:
             if any(g is not None and g.array.any() for g in found):
                 warn_of_undefined()
                 raise GradcheckError(
-                    "Expected all input grads to be undefined or zero when all output grads are undefined or zero. Please look "
-                    'at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
+                    "Expected all input grads to be undefined or zero when all output grads are undefined or zero. Please "
+                    'look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
                 )
 
 

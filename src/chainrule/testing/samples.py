@@ -409,6 +409,11 @@ def _fills(make: Maker) -> Iterator[Sample]:
     yield Sample((make(0, 3), make(3)), {})
 
 
+WINDOWS: tuple[Window, ...] = (
+    Window((2, 2), (4, 2), 1, (4, 1)), Window((4, 3), (1, 4), 0, (4, 1)), Window((2,), (3,), 2, (1, 3)),
+    Window((2, 3), (0, 4), 3, (4, 1)), Window((3, 3), (1, 1), 0, (4, 1)),
+)  # fmt: skip
+
 SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     np.where: lambda m: _choose(m, "where"), np.clip: _clip,
     np.conjugate: lambda m: _one(m(2, 3)), np.real: lambda m: _one(m(2, 3)), np.imag: lambda m: _one(m(2, 3) + 1j * m(2, 3)),
@@ -493,11 +498,6 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     strided.view_as_real: lambda m: _one(m(2, 3) + 1j * m(2, 3)), strided.view_as_complex: lambda m: _one(m(3, 2)),
     cast: lambda m: _one(m(3), dtype=spec.float64),
 }  # fmt: skip
-
-WINDOWS = (
-    Window((2, 2), (4, 2), 1, (4, 1)), Window((4, 3), (1, 4), 0, (4, 1)), Window((2,), (3,), 2, (1, 3)),
-    Window((2, 3), (0, 4), 3, (4, 1)), Window((3, 3), (1, 1), 0, (4, 1)),
-)  # fmt: skip
 
 
 def _chain(*parts: Iterator[Sample]) -> Iterator[Sample]:

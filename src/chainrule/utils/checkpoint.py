@@ -84,9 +84,9 @@ def checkpoint(
 
 NOT_SAID: Final = (
     "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, calling "
-    "checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to preserve "
-    "the current default behavior, you can pass use_reentrant=True. Refer to docs for more details on the differences between "
-    "the two variants."
+    "checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to "
+    "preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more details on the "
+    "differences between the two variants."
 )
 
 
@@ -195,8 +195,8 @@ class Frame:
             counted[0] += 1
             if number >= len(self.holders):
                 raise CheckpointError(
-                    "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original forward "
-                    "pass."
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original "
+                    "forward pass."
                 )
             found[number] = t
             if self.early_stop and counted[0] == len(self.holders):
@@ -240,7 +240,8 @@ class Input:
 
     def __init__(self, x: Any) -> None:
         saving = modes.present().saving
-        self.packed = Packed(*saving[-1], x.array) if saving and isinstance(x, Tensor) and not x.leaf else None
+        kept = saving and isinstance(x, Tensor) and not x.leaf
+        self.packed = Packed(saving[-1].pack, saving[-1].unpack, x.array) if kept else None
         self.x = x if self.packed is None else (x.requires_grad,)
 
     def value(self) -> Any:
@@ -271,8 +272,9 @@ class Reentrant(Function):
         task = tasks.present()
         if task is not None and task.needed is not None:
             raise RuntimeError(
-                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter "
-                "to .backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() without "
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
+                "parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call "
+                ".backward() without "
                 "passing the `inputs` argument."
             )
         inputs = list(ctx.inputs)

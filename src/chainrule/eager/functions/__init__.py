@@ -24,23 +24,26 @@ from chainrule.eager.functions import (
 )
 
 FUNCTIONS_ONLY: Final = (
-    "einsum", "var_mean", "std_mean", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor", "result_type", "meshgrid", "where", "isin",
-    "searchsorted", "bucketize",
+    "einsum", "var_mean", "std_mean", "tensordot", "cat", "stack", "hstack", "vstack", "column_stack", "is_tensor",
+    "result_type", "meshgrid", "where", "isin", "searchsorted", "bucketize",
 )  # fmt: skip
 METHODS_ONLY: Final = (
-    "storage_offset", "sum_to_size", "split_with_sizes", "view", "view_as", "reshape_as", "expand", "expand_as", "repeat", "to", "type_as", "contiguous", "detach_",
+    "storage_offset", "sum_to_size", "split_with_sizes", "view", "view_as", "reshape_as", "expand", "expand_as", "repeat",
+    "to", "type_as", "contiguous", "detach_",
 )  # fmt: skip
 HELPERS: Final = (
-    "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem", "vector_norm", "dtype_asked", "result_text", "named_pair", "H", "T", "mH", "mT",
-)  # for other rooms; fmt: skip
+    "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem",
+    "vector_norm", "dtype_asked", "result_text", "named_pair", "H", "T", "mH", "mT",
+)  # fmt: skip; for other rooms
 STORED: Final = {  # which take out=
-    "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min", "amax",
-    "amin", "argmax", "argmin", "any", "all", "count_nonzero", "var", "std", "norm", "logsumexp", "cumsum", "cumprod", "argsort",
-    "softmax", "log_softmax", "nonzero", "bincount", "mv", "bmm", "outer", "tensordot", "trace", "cat",
-    "hstack", "vstack", "column_stack", "diff", "stack", "roll", "diag", "tril", "triu", "gather", "scatter", "scatter_add",
-    "index_add", "index_select", "take", "take_along_dim", "masked_select", "sort", "topk", "addcmul", "addcdiv", "baddbmm",
-    "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce", "scatter_reduce", "kron", "inner",
-    "vdot", "nansum", "float_power", "nan_to_num", "renorm", "conj_physical", "sgn", "angle", "median", "cummax", "cummin",
+    "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min",
+    "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero", "var", "std", "norm", "logsumexp", "cumsum",
+    "cumprod", "argsort", "softmax", "log_softmax", "nonzero", "bincount", "mv", "bmm", "outer", "tensordot", "trace",
+    "cat", "hstack", "vstack", "column_stack", "diff", "stack", "roll", "diag", "tril", "triu", "gather", "scatter",
+    "scatter_add", "index_add", "index_select", "take", "take_along_dim", "masked_select", "sort", "topk", "addcmul",
+    "addcdiv", "baddbmm", "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce",
+    "scatter_reduce", "kron", "inner", "vdot", "nansum", "float_power", "nan_to_num", "renorm", "conj_physical", "sgn",
+    "angle", "median", "cummax", "cummin",
 }  # fmt: skip
 OWN_NAMES: Final = ("norm", "sum", "mean")  # whose ``dim`` has no other name, or which know both themselves
 

@@ -117,8 +117,8 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if arrays and isinstance(value, Tensor) and value.dtype is not input.dtype and value.ndim:
             raise Refusal(
-                f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the destination "
-                f"and {type_name(value.dtype)} for the source."
+                f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the "
+                f"destination and {type_name(value.dtype)} for the source."
             )
         operand = value.cast(input.dtype) if isinstance(value, Tensor) else value
         raw = operand.array if isinstance(value, Tensor) else value
@@ -158,7 +158,7 @@ def same_place(a: np.ndarray, b: Any) -> bool:
     """Whether two arrays are the same elements of the same memory."""
     if not isinstance(b, np.ndarray) or a.shape != b.shape or a.dtype != b.dtype or a.strides != b.strides:
         return False
-    return a.__array_interface__["data"] == b.__array_interface__["data"]
+    return bool(a.__array_interface__["data"] == b.__array_interface__["data"])
 
 
 def writable(array: np.ndarray, key: Any) -> np.ndarray:

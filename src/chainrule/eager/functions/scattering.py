@@ -80,8 +80,8 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     axis = axis_of(dim, input.ndim)
     check_dtype("scatter_reduce()", input, src)
     if input.ndim == 0:
-        flat = (F.reshape(x, (-1,)) for x in (index, src))
-        return F.reshape(scatter_reduce(F.reshape(input, (1,)), 0, *flat, reduce, include_self=include_self), ())
+        x, i, s = (F.reshape(t, (-1,)) for t in (input, index, src))
+        return F.reshape(scatter_reduce(x, 0, i, s, reduce, include_self=include_self), ())
     check_range(input, index, axis)
     if reduce in ("amax", "amin"):
         return F.scatter_extreme(input, index, src, axis=axis, largest=reduce == "amax", include_self=include_self)
@@ -175,8 +175,8 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """A copy of ``input`` with ``values`` stored at (or added to) ``input[indices]``."""
     if values.dtype is not input.dtype:
         raise Refusal(
-            f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the destination and "
-            f"{type_name(values.dtype)} for the source."
+            f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the destination "
+            f"and {type_name(values.dtype)} for the source."
         )
     key, arrays = indexing.split_key(normal_key(tuple(indices)))
     return dispatch(TABLE[indexing.index_put], (input, values, *arrays), {"key": key, "accumulate": accumulate})
@@ -191,8 +191,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
                       f"{type_name(source.dtype)}")  # fmt: skip
     shape = np.broadcast_shapes(input.array.shape, mask.array.shape)
     if np.count_nonzero(np.broadcast_to(mask.array, shape)) > source.array.size:
-        raise Refusal("masked_scatter: expected self and source to have same dtypes but source has too few elements: Number of "
-                      "elements of source < number of ones in mask")  # fmt: skip
+        raise Refusal("masked_scatter: Number of elements of source < number of ones in mask")
     return F.masked_scatter(input if shape == input.array.shape else input.expand(shape), mask, source)
 
 

@@ -75,12 +75,12 @@ def searchsorted(sorted_sequence: Any, input: Any, *, right: bool = False, side:
     """Where ``input`` would have to be inserted for the sequences along the last axis to stay in order, as int64."""
     rows = _array("searchsorted", sorted_sequence)
     values = input.array if isinstance(input, Tensor) else np.asarray(input)
-    where = side or ("right" if right else "left")
+    where: Any = side or ("right" if right else "left")
     if rows.ndim == 1:
         return wrap(np.asarray(np.searchsorted(rows, values, where), np.int64))
     if rows.shape[:-1] != values.shape[:-1]:
-        raise Refusal("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
-                      "tensor and input value tensor must match")  # fmt: skip
+        raise Refusal("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+                      "boundaries tensor and input value tensor must match")  # fmt: skip
     flat = zip(rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]), strict=True)
     return wrap(np.array([np.searchsorted(row, value, where) for row, value in flat], np.int64).reshape(values.shape))
 

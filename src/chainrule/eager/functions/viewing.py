@@ -55,8 +55,11 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
         raise Refusal(f"step is {step} but must be > 0")
     own = tuple(s // input.itemsize for s in input.array.strides) or (1,)
     count = (shape[axis] - size) // step + 1
-    window = Window((*shape[:axis], count, *shape[axis + 1 :], size), (*own[:axis], own[axis] * step, *own[axis + 1 :], own[axis]),
-                    0, own[: input.ndim])  # fmt: skip
+    lengths = (*shape[:axis], count, *shape[axis + 1 :], size)
+    steps = (*own[:axis], own[axis] * step, *own[axis + 1 :], own[axis])
+    if input.ndim == 0:
+        lengths, steps = lengths[1:], steps[1:]
+    window = Window(lengths, steps, 0, own[: input.ndim])
     return F.as_strided(input, window=window)
 
 

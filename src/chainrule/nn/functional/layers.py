@@ -17,6 +17,7 @@ from chainrule.eager.generator import default_generator
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.writes import log_write
 from chainrule.errors import Refusal, ShapeError, not_a_tensor, shape_text, type_name
 from chainrule.ops import shaping
 
@@ -72,7 +73,7 @@ def _shorten(weight: Any, rows: Any, longest: float, order: float) -> None:
     long = lengths > longest
     if long.any():
         weight.array[rows[long]] *= (longest / (lengths[long] + 1e-7))[:, None].astype(weight.array.dtype)
-        writing.log_write(weight)
+        log_write(weight)
 
 
 # Dropout
@@ -210,7 +211,7 @@ def _track(x: Any, running_mean: Any, running_var: Any, momentum: float) -> None
     for running, now in ((running_mean, x.mean(axes)), (running_var, x.var(axes, ddof=1))):
         if running is not None:
             running.array[...] = (1 - momentum) * running.array + momentum * now
-            writing.log_write(running)
+            log_write(running)
 
 
 # Padding
