@@ -7,10 +7,12 @@ from typing import Any
 
 from chainrule.core.sweep import Node
 from chainrule.eager import tasks
-from chainrule.eager.custom import Function, FunctionCtx, refusing, undefined
+from chainrule.eager.context import FunctionCtx
+from chainrule.eager.custom import Function
 from chainrule.eager.edges import edge_of_node
 from chainrule.eager.gradfn import AccumulateGrad
 from chainrule.eager.modes import is_grad_enabled
+from chainrule.eager.refusing import refusing, undefined
 from chainrule.eager.saved import SavedTensor, disabled
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing

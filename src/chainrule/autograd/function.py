@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.eager.custom import Function, FunctionCtx, FunctionMeta, once_differentiable
+from chainrule.eager.context import FunctionCtx
+from chainrule.eager.custom import Function, FunctionMeta, once_differentiable
 from chainrule.errors import missing
 
 BackwardCFunction = FunctionCtx

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.eager import engine
-from chainrule.eager.custom import undefined
+from chainrule.eager.refusing import undefined
 from chainrule.eager.tensor import Tensor, wrap
 
 

@@ -1,0 +1,122 @@
+"""Nodes that stand for no derivative: one that refuses whatever comes back to it, one that lets nothing through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.primitive import CUSTOM, Primitive
+from chainrule.core.rules import next_seq
+from chainrule.core.spec import of_numpy
+from chainrule.core.sweep import Node, Port
+from chainrule.eager.tensor import Tensor, wrap
+
+
+def named(name: str) -> Callable[..., Any]:
+    """A function of this name, for a primitive that is in no table."""
+
+    def function(*args: Any) -> Any:
+        raise NotImplementedError(f"{name} can only be called through apply")
+
+    function.__name__ = name
+    return function
+
+
+class RefusingForm:
+    """A node that raises when a cotangent gets there."""
+
+    __slots__ = ("message",)
+    primitive = Primitive(named("error"), CUSTOM, (), arity=-1, torch="")
+    scalars = ()
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    @property
+    def spent(self) -> RefusingForm:
+        return self
+
+    def name(self, node: Node) -> str:
+        return "torch::autograd::Error"
+
+    def edges(self, node: Node) -> tuple[Any, ...]:
+        return node.edge_x  # type: ignore[no-any-return]
+
+    def shown_edges(self, node: Node) -> list[Any]:
+        return list(node.edge_x)
+
+    def saved(self, node: Node) -> tuple[Any, ...]:
+        return ()
+
+    def params(self, node: Node) -> dict[str, Any]:
+        return {}
+
+    def revive(self, node: Node) -> Node:
+        return node
+
+    def pull(self, node: Node, g: Any) -> Any:
+        raise RuntimeError(self.message)
+
+
+class UndefinedForm(RefusingForm):
+    """A node that sends nothing back: a custom `Function` is told so, anything else is not reached."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def name(self, node: Node) -> str:
+        return "torch::autograd::UndefinedGrad"
+
+    def pull(self, node: Node, g: Any) -> Any:
+        edges = node.edge_x
+        for edge in edges:
+            hooks = getattr(edge, "hooks", None)
+            if hooks is not None and type(edge) is not Port:
+                hooks(None)
+        return [(edge, Absent(edge.shape)) for edge in edges if type(edge) is Node and edge.form.primitive.kind == CUSTOM]
+
+
+class Absent:
+    """The cotangent that is none: adding it changes nothing."""
+
+    __slots__ = ("shape",)
+    __array_ufunc__ = None
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
+
+
+def undefined(t: Tensor) -> Tensor:
+    """``t``, its cotangents being thrown away."""
+    node = new_node(UndefinedForm(), (edge_of(t),), None)
+    node.shape, node.dtype = t.array.shape, t.dtype
+    return wrap(t.array, node)
+
+
+def refusing(message: str, edges: list[Any], array: np.ndarray) -> Tensor:
+    """A tensor that depends on ``edges`` in a way that nobody knows: differentiating it raises ``message``."""
+    node = new_node(RefusingForm(message), tuple(edges), None)
+    node.shape, node.dtype = array.shape, of_numpy(array.dtype)
+    return wrap(array, node)
+
+
+def new_node(form: Any, edges: tuple[Any, ...], params: Any) -> Node:
+    """A node without saved values."""
+    node = Node.__new__(Node)
+    node.form, node.params, node.edge_x, node.seq = form, params, edges, next_seq()
+    node.x = node.y = node.out = node.edge_y = node.hooks = None
+    return node
+
+
+def edge_of(t: Tensor) -> Any:
+    """What a cotangent of ``t`` is delivered to, or None."""
+    return t.node or (t if t.leaf else None)
