@@ -8,6 +8,28 @@ from tests.oracle import agree, chainrule_library, run
 
 # Cells of one note that share their variables are one program; what a cell shows is printed.
 NOTES = {
+    "002: Exp": """
+import torch
+from torch.autograd import Function
+class Exp(Function):
+    @staticmethod
+    def forward(ctx, i):
+        result = i.exp()
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        result, = ctx.saved_tensors
+        return grad_output * result
+
+# 通过调用apply方法使用它：
+input = torch.tensor([0.5, 1.0], requires_grad=True)
+output = Exp.apply(input)
+print(output)
+output.sum().backward()
+print(input.grad)
+""",
     "000: a vector and its transpose": """
 import torch
 x = torch.arange(4.0)

@@ -66,8 +66,8 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """The gradients of ``outputs`` with respect to ``inputs``, as a tuple; no ``.grad`` is touched.
+) -> Any:
+    """The gradients of ``outputs`` with respect to ``inputs``, as a tuple (a dict for a dict); no ``.grad`` is touched.
 
     ``create_graph`` records the pass, so that the result can be differentiated again.
 
@@ -83,4 +83,5 @@ def grad(
                       FutureWarning, stacklevel=2)  # fmt: skip
     if is_grads_batched:
         raise NotImplementedError("is_grads_batched is not there yet: it comes with vmap. Call grad once per row.")
-    return engine.grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+    found = engine.grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+    return dict(zip(inputs, found, strict=True)) if isinstance(inputs, dict) else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -217,8 +217,10 @@ def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """A tensor as a list of one; a sequence as a list."""
-    return [value] if isinstance(value, Tensor) or value is None or type(value) is GradientEdge else list(value)
+    """A tensor as a list of one; a sequence, or the values of a mapping, as a list."""
+    if isinstance(value, Tensor) or value is None or type(value) is GradientEdge:
+        return [value]
+    return list(value.values() if isinstance(value, Mapping) else value)
 
 
 CYCLE: Final = (
