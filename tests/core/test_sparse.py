@@ -52,3 +52,21 @@ def test_with_hooks_and_views_on_the_way() -> None:
     assert seen == [[[0.0, 4.0, 0.0], [1.0, 1.0, 1.0]]]
     assert x.grad is not None
     assert x.grad.tolist() == [0.0, 8.0, 0.0, 2.0, 2.0, 2.0]
+
+
+def test_nor_does_a_loop_whose_derivative_is_recorded() -> None:
+    n, size = 200, 200_000
+    x = cr.zeros(size, requires_grad=True)
+    with cr.no_grad():
+        x[:n] = cr.arange(float(n))
+    total = x[0] ** 3
+    for i in range(1, n):
+        total = total + x[i] ** 3
+    tracemalloc.start()
+    (first,) = cr.autograd.grad(total, x, create_graph=True)
+    (second,) = cr.autograd.grad(first.sum(), x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * size * 4
+    assert first[:4].tolist() == [0.0, 3.0, 12.0, 27.0]
+    assert second[:4].tolist() == [0.0, 6.0, 12.0, 18.0]

@@ -14,7 +14,6 @@ from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.saved import SavedTensor
-from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing
 
 __all__ = [

@@ -22,6 +22,7 @@ from chainrule.core.primitive import (
     ZERO_DERIVATIVE,
     Primitive,
 )  # fmt: skip
+from chainrule.core.sparse import settled
 from chainrule.core.spec import DType, Spec, of_numpy
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.errors import GraphError
@@ -322,7 +323,7 @@ def transpose_vjp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any]
     pulled = []
     for i, t in enumerate(tangents):
         if t is not None:
-            bar = vjp(p, i, leaves if p.outputs != 1 else leaves[0], operands, out, params)
+            bar = settled(vjp(p, i, leaves if p.outputs != 1 else leaves[0], operands, out, params))
             if type(bar) is Recorded:
                 pulled.append((bar.edge or bar, t if t.shape == bar.shape else np.broadcast_to(t, bar.shape)))
     found = sweep(pulled)

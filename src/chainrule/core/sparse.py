@@ -6,6 +6,7 @@ would cost the square of that; so they travel as key and value, and meet in one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,25 +28,30 @@ class Placed(_Parts):
 
     @property
     def dtype(self) -> Any:
-        return self.g.dtype
+        dtype = self.g.dtype
+        return getattr(dtype, "numpy", dtype)  # of a box: the face's
 
     def astype(self, dtype: Any) -> Placed:
-        return Placed(self.g.astype(dtype), self.shape, self.key)
+        return Placed(self.g.cast(dtype) if isinstance(self.g, Box) else self.g.astype(dtype), self.shape, self.key)
 
-    def dense(self) -> np.ndarray:
-        """As an array."""
+    def dense(self) -> Any:
+        """As an array, or a box."""
+        if isinstance(self.g, Box):
+            return Pile.placed_all(self.shape, [self])
         out = np.zeros(self.shape, self.g.dtype)
         out[self.key] = self.g
         return out
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self.dense() if dtype is None else self.dense().astype(dtype)
 
-    def __add__(self, other: Any) -> Gathered:  # type: ignore[override]
+    def __add__(self, other: Any) -> Any:
+        if isinstance(self.g, Box):
+            return Pile(self.shape).__add__(self).__add__(other)
         return Gathered(self.dense()).__add__(other)
 
-    def __radd__(self, other: np.ndarray) -> Gathered:
-        return Gathered(other.copy()) + self
+    def __radd__(self, other: Any) -> Any:
+        return self + other if isinstance(other, Box) else Gathered(other.copy()) + self
 
 
 class Gathered:
@@ -83,13 +89,46 @@ class Gathered:
     __radd__ = __add__
 
 
+class Pile:
+    """Boxes at their places, to be stored by one call that is recorded, and what else was added to them."""
+
+    __slots__ = ("items", "rest", "shape")
+    __array_ufunc__ = None
+    placed_all: Callable[[tuple[int, ...], list[Placed]], Any]  # given by the table, which has the primitive
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.items: list[Placed] = []
+        self.rest: Any = None
+
+    def dense(self) -> Any:
+        """As a box."""
+        total = Pile.placed_all(self.shape, self.items)
+        return total if self.rest is None else total + self.rest
+
+    def __add__(self, other: Any) -> Pile:
+        if type(other) is Placed:
+            self.items.append(other)
+        elif type(other) is Pile:
+            self.items += other.items
+            self._add(other.rest)
+        else:
+            self._add(other)
+        return self
+
+    __radd__ = __add__
+
+    def _add(self, box: Any) -> None:
+        self.rest = box if self.rest is None else self.rest if box is None else self.rest + box
+
+
 def settled(g: Any) -> Any:
     """A cotangent as an array (or box): 0-d arrays for NumPy's scalars, arrays for what is sparse, each part of a list."""
     if isinstance(g, Box):
         return g
     if isinstance(g, np.generic):
         return np.asarray(g)
-    if type(g) is Placed or type(g) is Gathered:
+    if type(g) in (Placed, Gathered, Pile):
         return g.dense()
     if type(g) is list:
         return [settled(part) for part in g]

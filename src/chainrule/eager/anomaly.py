@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core.rules import copied
+from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node
 from chainrule.eager import modes, writes
 from chainrule.eager.gradfn import metadata_of
@@ -102,6 +103,7 @@ class WatchedForm:
 
 
 def _has_nan(part: Any) -> bool:
+    part = settled(part)
     array = part.array if isinstance(part, Tensor) else np.asarray(part)
     return array.dtype.kind in "fcV" and bool(np.isnan(array).any())
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core.box import derived, function
 from chainrule.core.primitive import general, linear
-from chainrule.core.sparse import Placed
+from chainrule.core.sparse import Pile, Placed
 
 new: Final = tuple.__new__
 
@@ -96,8 +96,8 @@ def place(x: Any, *, shape: Any, key: Any) -> Any:
 
 
 def placed(g: Any, shape: tuple[int, ...], key: Any) -> Any:
-    """`place`, for plain arrays as key and value only: loops over elements come here often."""
-    return new(Placed, (g, shape, key)) if type(g) is np.ndarray else place(g, shape=shape, key=key)
+    """`place`, as key and value only: loops over elements come here often."""
+    return new(Placed, (g, shape, key))
 
 
 @function
@@ -130,8 +130,26 @@ def _take(x: Any, indices: tuple[Any, ...], key: Any) -> Any:
     return take_items(x, *indices, key=key) if indices else getitem(x, key=key)
 
 
+@function
+def place_all(*xs: Any, shape: Any, keys: Any) -> Any:
+    """Zeros with each of ``xs`` added at its key."""
+    out = np.zeros(shape, xs[0].dtype)
+    for x, key in zip(xs, keys, strict=True):
+        out[key] += x
+    return out
+
+
+def _placed_all(shape: tuple[int, ...], items: list[Placed]) -> Any:
+    if len(items) == 1:
+        return place(items[0].g, shape=shape, key=items[0].key)
+    return place_all(*(item.g for item in items), shape=shape, keys=tuple(item.key for item in items))
+
+
+Pile.placed_all = staticmethod(_placed_all)
+
 linear(getitem, lambda g, x, *, key: placed(g, x.shape, key), moves="view",
        node=lambda key: _last_step(key), torch="")  # fmt: skip
+linear(place_all, lambda g, i, *xs, shape, keys: getitem(g, key=keys[i]), torch="")
 linear(place, lambda g, x, *, shape, key: getitem(g, key=key), moves="copy", torch="")
 linear(take_items, lambda g, i, *xs, key: place_items(g, *xs[1:], shape=xs[0].shape, key=key) if i == 0 else None,
        promoted=1, node="IndexBackward0", torch="")  # fmt: skip
