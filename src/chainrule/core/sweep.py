@@ -8,6 +8,7 @@ and adds up what meets.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
@@ -135,13 +136,15 @@ def sweep(
     revive: Callable[[Node], Any] | None = None,
     written: int = 0,
     check: Callable[[Node], None] = lambda node: None,
+    arrived: Callable[[Any, dict[Any, Any]], None] | None = None,
 ) -> dict[Any, Any]:
     """Pull the cotangents of ``roots`` (pairs of edge and cotangent) back to the leaves; returns theirs.
 
     ``retain`` keeps what nodes saved; ``needed`` limits the way to these edges, and says of each node whether
     to go on beyond it, ``watch`` then seeing the complete cotangent of each node; ``revive`` turns a node's saved
     arrays into boxes, so that the rules record themselves; ``check`` looks at nodes older than the last write
-    in place, ``written``. Iterative: no recursion limit.
+    in place, ``written``; ``arrived`` takes leaves out of those found, as soon as nothing more is to come to them, if
+    one of them has hooks. Iterative: no recursion limit.
     """
     leaves: dict[Any, Any] = {}
     pending: dict[Node, Any] = {}
@@ -150,6 +153,8 @@ def sweep(
     lone: Node | None = None  # while nothing else waits, the next node skips the heap
     lone_g: Any = None
     contributions: Any = roots
+    awaited: Counter[Any] | None = None  # from the first leaf with hooks on: how many contributions each leaf still awaits
+    deliver = False
     while True:
         for edge, g in contributions:
             if needed is not None and edge not in needed:
@@ -181,6 +186,18 @@ def sweep(
                     dense = False
                 before = leaves.get(edge)
                 leaves[edge] = g if before is None else before + g
+                if awaited is not None:
+                    awaited[edge] -= 1
+                    deliver = True
+                elif arrived is not None and edge.hooks is not None:
+                    deliver = True
+        if deliver:
+            if awaited is None:
+                awaited = arrivals([*pending, lone], needed)
+            deliver = False
+            for edge in [edge for edge in leaves if awaited[edge] == 0]:
+                leaves[edge] = settled(leaves[edge])
+                arrived(edge, leaves)  # type: ignore[misc]  # deliver is never set where it is None
         if lone is not None:
             if heap:
                 pending[lone] = lone_g
@@ -214,6 +231,25 @@ def sweep(
         if not retain and form.spent is not form:
             node.form = form.spent
             node.x = node.y = node.out = None
+
+
+def arrivals(roots: Iterable[Any], needed: Mapping[Any, bool] | None) -> Counter[Any]:
+    """How many contributions the nodes behind ``roots`` may bring to each leaf."""
+    found: Counter[Any] = Counter()
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        edge = stack.pop()
+        if edge is None or (needed is not None and edge not in needed):
+            continue
+        node = edge.node if type(edge) is Port else edge
+        if type(node) is not Node:
+            found[edge] += 1
+        elif node not in seen:
+            seen.add(node)
+            if needed is None or needed[node]:
+                stack += node.form.edges(node)
+    return found
 
 
 def add_to_port(waiting: list[Any], port: Port, g: Any) -> None:

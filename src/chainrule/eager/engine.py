@@ -27,14 +27,24 @@ def accumulate(leaves: dict[Tensor, Any]) -> None:
     """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
     with _leaf_lock:
         for tensor in list(leaves):
-            hooks = tensor.hooks
-            if hooks is None:
+            if tensor.hooks is None:
                 store(tensor, leaves)
-                continue
-            g = leaves[tensor] = hooks.arriving(hooks(leaves[tensor]))
-            first = tensor._grad is None
-            store(tensor, leaves)
-            hooks.stored(tensor, tensor._grad.detach() if first else g)
+    for tensor in list(leaves):
+        if tensor.hooks is not None:
+            accumulate_one(tensor, leaves)
+
+
+def accumulate_one(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
+    """Take the cotangent of one leaf out of ``leaves``, through its hooks, to its ``.grad``."""
+    hooks: Any = tensor.hooks
+    if hooks is not None:
+        g = leaves[tensor] = hooks.arriving(hooks(leaves[tensor]))
+    with _leaf_lock:  # not around hooks, which may wait for other threads
+        first = tensor._grad is None
+        store(tensor, leaves)
+        leaves.pop(tensor, None)
+    if hooks is not None:
+        hooks.stored(tensor, tensor._grad.detach() if first else g)
 
 
 def seeds(outputs: Sequence[Any], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
@@ -126,6 +136,7 @@ def run(
     roots: list[tuple[Any, Any]],
     retain: bool,
     create_graph: bool,
+    arrived: Any,
     finish: Any,
     needed: Any = None,
     watch: Any = no_watch,
@@ -133,14 +144,14 @@ def run(
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents.
 
-    ``apart``: this is a thread of its own already.
+    ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.
     """
     around = tasks.present()
     task = Task(roots, needed)
     if around is not None:
         task.depth = around.depth + 1
         if task.depth % NESTED == 0 and not apart:
-            return elsewhere(lambda: run(roots, retain, create_graph, finish, needed, watch, apart=True))
+            return elsewhere(lambda: run(roots, retain, create_graph, arrived, finish, needed, watch, apart=True))
     tasks.enter(task)
     outer = modes.state()
     reviving = revive if create_graph else None
@@ -156,7 +167,10 @@ def run(
         if silence is not None:
             silence.__enter__()
         result = finish(
-            sweep(roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.last_write, check=check)
+            sweep(
+                roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.last_write, check=check,
+                arrived=arrived,
+            )  # fmt: skip
         )
         if task.callbacks is not None:
             modes.enter(outer)
@@ -211,11 +225,6 @@ def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Any], captured: dict
     return needed_for([edge for edge, _ in roots], edges), watch
 
 
-def hooked(leaves: dict[Tensor, Any]) -> dict[Tensor, Any]:
-    """The cotangents of leaves after their hooks."""
-    return {tensor: g if tensor.hooks is None else tensor.hooks(g) for tensor, g in leaves.items()}
-
-
 def as_list(value: Any) -> list[Any]:
     """A tensor as a list of one; a sequence, or the values of a mapping, as a list."""
     if isinstance(value, Tensor) or value is None or type(value) is GradientEdge:
@@ -244,7 +253,7 @@ def backward(
     if create_graph:
         warnings.warn(CYCLE, UserWarning, stacklevel=1)
     if inputs is None:
-        run(roots, retain, create_graph, accumulate)
+        run(roots, retain, create_graph, accumulate_one, accumulate)
         return
     targets = as_list(inputs)
     if not targets:
@@ -256,7 +265,7 @@ def backward(
     for t in targets:
         if edge_of(t) in needed:
             needed[edge_of(t)] = True  # torch runs the node of what it accumulates into, with its hooks
-    run(roots, retain, create_graph, accumulate, needed, watch)
+    run(roots, retain, create_graph, accumulate_one, accumulate, needed, watch)
 
 
 def grad(
@@ -275,8 +284,16 @@ def grad(
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     captured: dict[Any, Any] = {}
     retain = create_graph if retain_graph is None else retain_graph
-    leaves = run(roots, retain, create_graph, hooked, *_limits(roots, xs, captured))
-    found = [_found(x, leaves, captured) for x in xs]
+
+    def arrived(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
+        captured[tensor] = leaves.pop(tensor) if tensor.hooks is None else tensor.hooks(leaves.pop(tensor))
+
+    def finish(leaves: dict[Tensor, Any]) -> None:
+        for tensor in list(leaves):
+            arrived(tensor, leaves)
+
+    run(roots, retain, create_graph, arrived, finish, *_limits(roots, xs, captured))
+    found = [_boxed(captured.get(edge_of(x))) for x in xs]
     for i, g in enumerate(found):
         if g is None and not (allow_unused or materialize_grads):
             raise RuntimeError(
@@ -297,7 +314,5 @@ def zeros_for(x: Tensor, requires_grad: bool) -> Tensor:
     return zeros
 
 
-def _found(x: Any, leaves: dict[Tensor, Any], captured: dict[Any, Any]) -> Tensor | None:
-    edge = edge_of(x)
-    g = leaves.get(edge) if isinstance(edge, Tensor) else captured.get(edge)
+def _boxed(g: Any) -> Tensor | None:
     return g if g is None or isinstance(g, Tensor) else wrap(np.array(g))
