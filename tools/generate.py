@@ -112,7 +112,7 @@ def tensor_stub() -> str:
     lines.append(PLAIN)
     lines.append("class Tensor(Box):")
     lines += ["    array: Any", "    lane: Lane", "    node: Any", "    leaf: builtins.bool", "    hooks: Any", "    base: Any",
-              "    version: Any", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
+              "    uncounted: builtins.bool", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
               "    level: builtins.int", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
               "    is_cuda: ClassVar[builtins.bool]", "    is_sparse: ClassVar[builtins.bool]",
               "    is_quantized: ClassVar[builtins.bool]",

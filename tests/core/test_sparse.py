@@ -70,3 +70,10 @@ def test_nor_does_a_loop_whose_derivative_is_recorded() -> None:
     assert peak < 10 * size * 4
     assert first[:4].tolist() == [0.0, 3.0, 12.0, 27.0]
     assert second[:4].tolist() == [0.0, 6.0, 12.0, 18.0]
+
+
+def test_where_ufuncs_made_scalars_of_cotangents() -> None:
+    x = cr.tensor(0.5, dtype=cr.float64, requires_grad=True)
+    (x.tanh() + x[()].arccos()).backward()
+    assert x.grad is not None
+    assert x.grad.item() == pytest.approx(1 - np.tanh(0.5) ** 2 - 1 / np.sqrt(0.75))

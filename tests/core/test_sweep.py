@@ -286,5 +286,5 @@ def test_only_nodes_older_than_the_last_write_are_checked() -> None:
     for k in (1, 2, 3, 4):
         top = node(k, (top,), ByHand("", [], 1))
     seen: list[int] = []
-    sweep([(top, A(1.0))], written=3, check=lambda n: seen.append(n.seq))
+    sweep([(top, A(1.0))], written=[3], check=lambda n: seen.append(n.seq))
     assert seen == [2, 1]

@@ -51,7 +51,7 @@ class Placed(_Parts):
         return Gathered(self.dense()).__add__(other)
 
     def __radd__(self, other: Any) -> Any:
-        return self + other if isinstance(other, Box) else Gathered(other.copy()) + self
+        return self + other if isinstance(other, Box) else Gathered(np.array(other)) + self  # of NumPy's scalars too
 
 
 class Gathered:

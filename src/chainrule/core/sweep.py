@@ -9,7 +9,7 @@ and adds up what meets.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -134,7 +134,7 @@ def sweep(
     needed: Mapping[Any, bool] | None = None,
     watch: Callable[[Node, Any], None] = lambda node, g: None,
     revive: Callable[[Node], Any] | None = None,
-    written: int = 0,
+    written: Sequence[int] = (0,),
     check: Callable[[Node], None] = lambda node: None,
     arrived: Callable[[Any, dict[Any, Any]], None] | None = None,
 ) -> dict[Any, Any]:
@@ -143,7 +143,7 @@ def sweep(
     ``retain`` keeps what nodes saved; ``needed`` limits the way to these edges, and says of each node whether
     to go on beyond it, ``watch`` then seeing the complete cotangent of each node; ``revive`` turns a node's saved
     arrays into boxes, so that the rules record themselves; ``check`` looks at nodes older than the last write
-    in place, ``written``; ``arrived`` takes leaves out of those found, as soon as nothing more is to come to them, if
+    in place, ``written[0]``, which hooks may change; ``arrived`` takes leaves out of those found, as soon as nothing more is to come to them, if
     one of them has hooks. Iterative: no recursion limit.
     """
     leaves: dict[Any, Any] = {}
@@ -223,7 +223,7 @@ def sweep(
             watch(node, g)
             contributions = ()
             continue
-        if node.seq < written:
+        if node.seq < written[0]:
             check(node)
         form = node.form
         alive = node if revive is None else revive(node)

@@ -12,8 +12,7 @@ from chainrule.core.sweep import Node
 from chainrule.eager import modes, saved
 from chainrule.eager.gradfn import GradFn
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.eager.views import operation_name
-from chainrule.eager.writes import check_unwritten
+from chainrule.eager.writes import check_unwritten, numbered_output, output_of
 from chainrule.errors import GraphError
 
 
@@ -146,7 +145,7 @@ def _unpacked(node: Node, kept: Any) -> Tensor | None:
         array, kept = kept.packed.array(), kept.value
     else:
         array = kept.array
-        origin = f", which is output {kept.number} of {operation_name(node)}," if isinstance(kept, Output) else ""
+        origin = numbered_output(node, kept.number) if isinstance(kept, Output) else output_of(kept.node)
         check_unwritten(node, array, origin)
     if isinstance(kept, Output):
         return wrap(array, node.form.port(node, kept.number))

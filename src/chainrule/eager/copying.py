@@ -11,7 +11,7 @@ from chainrule.eager.tensor import Parameter, Tensor, lane_of, leaf
 
 
 def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    """A leaf with copies of the numbers and the gradient; RuntimeError for what was computed."""
+    """A leaf with copies of the numbers (and of the gradient, but for a Parameter); RuntimeError for what was computed."""
     if self.node is not None:
         raise RuntimeError(DEEPCOPY)
     if id(self) in memo:
@@ -19,8 +19,8 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     t = rebuild(type(self), copied(self.array, memo), self.leaf, {})
     t.lane = self.lane
     memo[id(self)] = t
-    t._grad = copy.deepcopy(self._grad, memo)
-    if type(self) is not Parameter:  # torch leaves a Parameter's own attributes behind
+    if type(self) is not Parameter:  # torch leaves a Parameter's gradient and own attributes behind
+        t._grad = copy.deepcopy(self._grad, memo)
         vars_of(t).update(copy.deepcopy(vars_of(self), memo))
     return t
 
@@ -66,8 +66,8 @@ def copied(array: np.ndarray, memo: dict[int, Any]) -> np.ndarray:
     copy_of_owner = memo[id(owner)]
     if owner is array:
         return copy_of_owner  # type: ignore[no-any-return]
-    start = (array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) // array.itemsize
-    return np.lib.stride_tricks.as_strided(copy_of_owner.reshape(-1)[start:], array.shape, array.strides)
+    start = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, copy_of_owner, start, array.strides)
 
 
 DEEPCOPY: Final = (

@@ -115,8 +115,9 @@ def new_parameter(data: Tensor | None = None, requires_grad: bool = True) -> Par
     """A Parameter on the memory of ``data``."""
     t = object.__new__(Parameter)
     source = tensor([]) if data is None else data
-    t.array, t.lane, t.node, t.leaf = source.array, source.lane, None, False
-    t._grad = t.base = t.hooks = t.version = None
+    t.array, t.lane = source.array, source.lane
+    t.leaf = t.uncounted = False
+    t.node = t._grad = t.base = t.hooks = None
     t.requires_grad = requires_grad
     return t
 

@@ -133,10 +133,13 @@ class Function(metaclass=FunctionMeta):
         separate = cls.setup_context is not Function.setup_context
         if separate:
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
+            refuse_keyword_only(bound.kwargs if kwargs else {})
             bound.apply_defaults()
-            args, kwargs = bound.args, {}
+            args = bound.args
         elif kwargs:
-            args = inspect.signature(cls.forward).bind(None, *args, **kwargs).args[1:]
+            bound = inspect.signature(cls.forward).bind(None, *args, **kwargs)
+            refuse_keyword_only(bound.kwargs)
+            args = bound.args[1:]
         ctx: Any = object.__new__(cls._backward_cls)
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
@@ -150,6 +153,12 @@ class Function(metaclass=FunctionMeta):
         several = isinstance(output, tuple)
         outputs = finished(cls, ctx, args, output if several else (output,), recording)
         return outputs if several else outputs[0]
+
+
+def refuse_keyword_only(given: dict[str, Any]) -> None:
+    """TypeError for arguments of ``forward`` that have no place among the positional ones, where gradients go."""
+    for name in given:
+        raise TypeError(f"forward() got an unexpected keyword argument '{name}'")
 
 
 def finished(

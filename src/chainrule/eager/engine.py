@@ -168,7 +168,7 @@ def run(
             silence.__enter__()
         result = finish(
             sweep(
-                roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.last_write, check=check,
+                roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.latest, check=check,
                 arrived=arrived,
             )  # fmt: skip
         )

@@ -12,6 +12,7 @@ from chainrule.eager.hooks import RemovableHandle, arranged, hooked_form, hooks_
 from chainrule.eager.layout import CPU, Device, Size
 from chainrule.eager.saved import saved_value
 from chainrule.eager.tensor import Tensor
+from chainrule.eager.writes import check_saved
 
 
 class _Nodes(type):
@@ -112,6 +113,7 @@ class GradFn:
         for k, g in enumerate(cotangents):
             if g is not None and not isinstance(g, Tensor):
                 raise TypeError(f"argument {k} is not a Variable")
+        check_saved(self.node)
         raw = [None if g is None else g.array for g in cotangents]
         found, _ = arranged(self.node, list(self.node.form.pull(self.node, raw[0] if type(self.node.shape) is tuple else raw)))
         return found if len(found) != 1 else found[0]

@@ -14,6 +14,7 @@ from chainrule.core.rules import copied, next_seq, space_of
 from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager.accumulating import store
+from chainrule.eager.refusing import Absent
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import ShapeError, type_name
 
@@ -59,11 +60,11 @@ class Hooks:
         return register(self.functions, hook)
 
     def __call__(self, g: Any) -> Any:
-        if g is None:  # of an output that nothing came back for
+        if g is None or type(g) is Absent:  # of an output that nothing came back for
             for hook in list(self.functions.values()):
                 if hook(None) is not None:  # type: ignore[arg-type]
                     raise RuntimeError("can't replace a None gradient with a non-None value")
-            return None
+            return g
         t = g if isinstance(g, Tensor) else wrap(g)
         for hook in list(self.functions.values()):
             t = _replaced(hook, hook(t), t)
@@ -212,7 +213,13 @@ def arranged(node: Node, pulled: list[tuple[Any, Any]]) -> tuple[tuple[Any, ...]
 
 
 def _boxed(parts: Any) -> tuple[Any, ...]:
-    return tuple(part if part is None or isinstance(part, Tensor) else wrap(settled(part)) for part in parts)
+    return tuple(_boxed_part(part) for part in parts)
+
+
+def _boxed_part(part: Any) -> Any:
+    if part is None or type(part) is Absent:
+        return None
+    return part if isinstance(part, Tensor) else wrap(settled(part))
 
 
 def _unboxed(parts: Any, boxed: bool) -> list[Any]:

@@ -39,22 +39,22 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
     if recording:
         base = views.base_of(t)
         if base is not None:
-            views.check_kind(views.inherited_kind(t, base), t, indirect=False)
-            if base.node is None and t.requires_grad:
+            views.check_kind(views.inherited_kind(t, base, views.kind_of(t, base)), t, indirect=False)
+            if base.leaf or (base.node is None and t.requires_grad):
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t.leaf:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    for guard in writes.guards:
-        guard(t)
+    writes.about_to_write(t)
     array = t.array
     if not whole:
         return
-    shared = t.base is not None and array.size and not distinct(array.shape, array.strides)
-    if shared or not array.flags.writeable:
+    if (t.base is not None or not array.flags.writeable) and array.size and not distinct(array.shape, array.strides):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
+    if not array.flags.writeable:
+        raise RuntimeError("the memory of this tensor is read-only: clone() the tensor before writing to it.")
 
 
 def operand(t: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def check_dirty(t: Tensor) -> None:
     """Refuse an input that a custom Function wrote to and that may not have a new history."""
     base = views.base_of(t)
     if base is not None:
-        views.check_kind(views.inherited_kind(t, base), t, indirect=False)
+        views.check_kind(views.inherited_kind(t, base, views.kind_of(t, base)), t, indirect=False)
         if base.leaf:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if t.leaf:
@@ -126,7 +126,7 @@ def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], s
 def look_as(t: Tensor, seen: Tensor) -> Tensor:
     """Let ``t`` be what ``seen`` is, another look at the same memory; returns t."""
     recording = modes.is_grad_enabled() and is_recorded(t)
-    check_writable(t, recording)
+    check_writable(t, recording, whole=False)
     t.array = seen.array
     log_write(t)
     if recording:
@@ -162,8 +162,8 @@ def rebase(t: Tensor, node: Any) -> None:
         )
         move_retained(base, outer)
         base.node = outer
-    for _, view in list(views.live(base)):
-        if views.inherited_kind(view, base, old) is views.PLAIN:
+    for kind, view in list(views.live(base)):
+        if views.inherited_kind(view, base, kind, old) is views.PLAIN:
             history = history_of(view, base)
             move_retained(view, history)
             view.node = history
@@ -173,7 +173,11 @@ def rebase(t: Tensor, node: Any) -> None:
 
 def record(p: Primitive, edges: tuple[Any, ...], operands: list[Any], out: Any, params: dict[str, Any]) -> Any:
     """The node of a call of ``p`` whose result is already there."""
-    return rules.record(tape.form_for(p, half=False), edges, operands, out, params, wrap).node
+    node = rules.record(tape.form_for(p, half=False), edges, operands, out, params, wrap).node
+    mode = modes.state()
+    if mode is not None:
+        tape.tell(mode, node, [x if edge is None else wrap(x) for x, edge in zip(operands, edges, strict=True)])
+    return node
 
 
 def seen_as(base: Tensor, view: Tensor) -> tuple[np.ndarray, Any, Window] | None:
@@ -213,23 +217,32 @@ RETYPED: Final = {False: TABLE[strided.view_as_real], True: TABLE[strided.view_a
 
 def keep_original(node: Node, array: np.ndarray, since: int) -> None:
     """Let the nodes made since then, from ``node`` down, hold a copy of what they saved of ``array``, written to next."""
+    copies: dict[int, np.ndarray] = {}
+
+    def original(x: Any) -> Any:
+        if type(x) is not np.ndarray or not np.may_share_memory(x, array):
+            return x
+        if id(x) not in copies:
+            copies[id(x)] = x.copy()
+        return copies[id(x)]
+
     stack: list[Any] = [node]
-    copy = None
     while stack:
         at = stack.pop()
         at = at.node if type(at) is Port else at
         if type(at) is not Node or at.seq < since:
             continue
         saved = at.form.saved(at)
-        if any(x is array for x in saved):
-            copy = array.copy() if copy is None else copy
-            kept = at.form.with_saved(at, tuple(copy if x is array else x for x in saved), at.out)
+        if any(type(x) is np.ndarray and np.may_share_memory(x, array) for x in saved):
+            kept = at.form.with_saved(at, tuple(map(original, saved)), at.out)
             at.x, at.y = kept.x, kept.y
         stack += at.form.edges(at)
 
 
 def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:
     """``ufunc(t, y)`` straight into the memory of ``t``; returns t."""
+    if t.base is not None or not t.array.flags.writeable:
+        check_writable(t, recording=False)
     try:
         ufunc(t.array, y, t.array)
     except RuntimeWarning:

@@ -162,8 +162,10 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     if self.requires_grad and not modes.is_inference_mode_enabled():
         raise Refusal("cannot resize variables that require grad")
-    writes.log_write(self)
     if shape != self.array.shape:
+        writes.about_to_write(self)
+        writes.log_write(self)
+        views.unlink(self)
         flat = np.ascontiguousarray(self.array).reshape(-1)
         count = int(np.prod(shape))
         room = np.zeros(count, flat.dtype)
@@ -179,11 +181,27 @@ def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor
     return resize_(self, tuple(other.array.shape))
 
 
+def set_data(self: Tensor, value: Tensor) -> None:
+    """``self.data = value``: look at the memory of ``value`` from now on, the history staying what it is."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+    if self.requires_grad and not value.dtype.differentiable:
+        raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+    if value.array is not self.array:
+        views.unlink(self)
+    self.array = value.array
+    self.lane = value.lane
+
+
+Tensor.data = Tensor.data.setter(set_data)
+
+
 def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
     """Look at the memory of ``source`` from now on; returns self."""
     if self.leaf and modes.is_grad_enabled():
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if views.is_view(self) and self.requires_grad:
         raise Refusal("set_ on a view that requires grad is not supported")
+    views.unlink(self)
     self.array = np.empty(0, self.array.dtype) if source is None else source.array
     return self

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import inplace, modes
+from chainrule.eager import inplace, modes, views
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import Refusal, shape_text, type_name
 
@@ -71,6 +71,7 @@ def store(target: Tensor, result: Tensor) -> None:
                 UserWarning,
                 stacklevel=4,
             )
+        views.unlink(target)
         target.array = np.empty(result.array.shape, target.array.dtype)
     with modes.no_grad():
         inplace.adopt(target, result)

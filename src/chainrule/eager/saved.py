@@ -11,6 +11,7 @@ from chainrule.core.primitive import CUSTOM
 from chainrule.core.rules import Spent
 from chainrule.core.sweep import Node
 from chainrule.eager import modes
+from chainrule.eager.hooks import HookedForm
 from chainrule.eager.layout import Size
 from chainrule.eager.tape import revived
 from chainrule.eager.tensor import Tensor, wrap
@@ -87,9 +88,12 @@ def array_in(value: Any) -> Any:
 _forms: dict[Any, PackedForm] = {}
 
 
-def packed_form(inner: Any) -> PackedForm:
+def packed_form(inner: Any) -> PackedForm | HookedForm:
     """The packed variant of a form."""
     if type(inner) is PackedForm:
+        return inner
+    if type(inner) is HookedForm:  # one node's own
+        inner.inner = packed_form(inner.inner)
         return inner
     if inner not in _forms:
         _forms[inner] = PackedForm(inner)

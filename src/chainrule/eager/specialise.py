@@ -189,7 +189,7 @@ def source_of(pattern: Pattern) -> str:
     t = new(Tensor)
     t.array = r
     t.lane = {"bool_lane" if pattern.compares else "lane"}
-    t.leaf = False
+    t.leaf = t.uncounted = False
     t._grad = t.hooks = None
 {_link(pattern)}
 {tail}"""
@@ -294,9 +294,9 @@ def _take_passive(name: str, argument: str, fallback: str) -> str:
 def _link(pattern: Pattern) -> str:
     """What makes the result known as a view of its base, or says that it is none."""
     if pattern.moves not in ("view", "maybe view"):
-        return "    t.version = t.base = None"
+        return "    t.base = None"
     lines = """\
-    t.version = input.version
+    t.uncounted = input.uncounted
     base = input.base
     if type(base) is Views:
         t.base = input
@@ -313,7 +313,7 @@ def _link(pattern: Pattern) -> str:
     if pattern.moves == "view":
         return lines
     return "    if r.base is x or (r.base is not None and r.base is x.base):\n" + "\n".join(
-        "    " + line for line in lines.splitlines()) + "\n    else:\n        t.version = t.base = None"
+        "    " + line for line in lines.splitlines()) + "\n    else:\n        t.base = None"
 
 
 def _no_node() -> str:

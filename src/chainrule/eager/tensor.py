@@ -35,7 +35,7 @@ class Tensor(Box, metaclass=Named):
     """
 
     # No __getattr__ here, however kind its message: with one, Python reads every slot the slow way.
-    __slots__ = ("__weakref__", "_grad", "array", "base", "hooks", "lane", "leaf", "node", "version")
+    __slots__ = ("__weakref__", "_grad", "array", "base", "hooks", "lane", "leaf", "node", "uncounted")
 
     array: Any
     lane: Lane
@@ -43,7 +43,7 @@ class Tensor(Box, metaclass=Named):
     leaf: bool
     hooks: Any
     base: Any  # the tensor this one is a view of
-    version: Any  # None, or the tensor `.data` was taken of: writes through it are not counted
+    uncounted: bool  # whether it came from `.data`: writes through it are not counted
     is_cuda: ClassVar[bool] = False
     is_sparse: ClassVar[bool] = False
     is_quantized: ClassVar[bool] = False
@@ -247,17 +247,8 @@ class Tensor(Box, metaclass=Named):
     def data(self) -> Tensor:
         """The same memory as a tensor of its own, whose writes the tape does not see."""
         alias = leaf(self.array, self.lane)
-        alias.version = self
+        alias.uncounted = True
         return alias
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        if not isinstance(value, Tensor):
-            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-        if self.requires_grad and not value.dtype.differentiable:
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-        self.array = value.array
-        self.lane = value.lane
 
     @data.deleter
     def data(self) -> None:
@@ -378,8 +369,8 @@ def leaf(array: Any, lane: Lane) -> Tensor:
     t = object.__new__(Tensor)
     t.array = array
     t.lane = lane
-    t.leaf = False
-    t.node = t._grad = t.base = t.hooks = t.version = None
+    t.leaf = t.uncounted = False
+    t.node = t._grad = t.base = t.hooks = None
     return t
 
 

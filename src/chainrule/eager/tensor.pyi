@@ -23,7 +23,7 @@ class Tensor(Box):
     leaf: builtins.bool
     hooks: Any
     base: Any
-    version: Any
+    uncounted: builtins.bool
     _grad: Any
     grad: Any
     data: Any

@@ -104,10 +104,21 @@ def link(t: Tensor, input: Tensor, kind: Any = ref) -> None:
     elif kind is ref:
         kind = kind_of(input, base)
     t.base = base
-    t.version = input.version
+    t.uncounted = input.uncounted
     base.base.append(kind(t))
     if len(base.base) > base.base.limit:
         prune(base.base)
+
+
+def unlink(t: Tensor) -> None:
+    """Let ``t``, whose memory is about to be other memory, have nothing to do with the views of its old one."""
+    base = base_of(t)
+    if base is not None:
+        base.base[:] = [r for r in base.base if r() is not t]
+    else:
+        for _, view in live(t):
+            view.base = None
+    t.base = None
 
 
 def set_kind(view: Tensor, base: Tensor, kind: Any) -> None:
@@ -173,9 +184,8 @@ def check_all(operands: Any) -> None:
             check_stale(x)
 
 
-def inherited_kind(view: Tensor, base: Tensor, until: Any = None) -> Any:
-    """The kind of a view, or of the views it was made through (``until`` is the node of the base itself)."""
-    kind = kind_of(view, base)
+def inherited_kind(view: Tensor, base: Tensor, kind: Any, until: Any = None) -> Any:
+    """The kind of a view, ``kind`` or that of the views it was made through (``until`` is the node of the base itself)."""
     at = view.node
     while kind is ref and at is not None and at is not (until or base.node):
         if type(at) is Port:

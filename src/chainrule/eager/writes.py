@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -39,21 +39,20 @@ class Writes:
 
 _log: Final[dict[int, Writes]] = {}
 _lock: Final = threading.Lock()
-last_write = 0
+latest: Final = [0]  # the number of the last write
 guards: Final[list[Callable[[Tensor], None]]] = []  # called with a tensor before it is written to
 
 
 def log_write(tensor: Tensor) -> None:
     """Note that the memory of ``tensor`` has been written to (writes through ``.data`` are not noted)."""
-    global last_write
-    if tensor.version is not None:
+    if tensor.uncounted:
         return
     array = tensor.array
     if array.base is not None:
         array = owner_of(array)
     writes = _log.get(id(array)) or first_write(array)
-    with _lock:  # last_write never goes back
-        last_write = seq = next_seq()
+    with _lock:  # the latest never goes back
+        latest[0] = seq = next_seq()
         writes.count += 1
         writes.seqs.append(seq)
     mode = modes.state()
@@ -61,9 +60,15 @@ def log_write(tensor: Tensor) -> None:
         writes.lines.append(mode.anomaly.line())
 
 
+def about_to_write(tensor: Tensor) -> None:
+    """Let those who keep copies of what is overwritten make theirs."""
+    for guard in guards:
+        guard(tensor)
+
+
 def touch(tensor: Tensor) -> None:
     """Count a write that changed no value: nothing that was saved is stale for it."""
-    if tensor.version is None:
+    if not tensor.uncounted:
         owner = owner_of(tensor.array)
         (_log.get(id(owner)) or first_write(owner)).count += 1
 
@@ -89,7 +94,7 @@ def version_of(tensor: Tensor) -> int:
     if tensor.lane.inference:
         raise RuntimeError("Inference tensors do not track version counter.")
     writes = _log.get(id(owner_of(tensor.array)))
-    return 0 if writes is None or tensor.version is not None else writes.count
+    return 0 if writes is None or tensor.uncounted else writes.count
 
 
 def saved_arrays(node: Node) -> Iterator[np.ndarray]:
@@ -116,23 +121,41 @@ def line_of_write(node: Node) -> str:
 
 def check_unwritten(node: Node, array: np.ndarray, origin: str) -> None:
     """Raise GraphError if an array that ``node`` saved has been overwritten since."""
+    check_since(node.seq, array, node.name(), origin)
+
+
+def check_since(start: int, array: np.ndarray, saver: str, origin: str = "") -> None:
+    """Raise GraphError if an array that ``saver`` kept at ``start`` has been overwritten since."""
     writes = _log.get(id(owner_of(array)))
-    if writes is not None and writes.seqs and writes.seqs[-1] > node.seq:
-        later = sum(seq > node.seq for seq in writes.seqs)
+    if writes is not None and writes.seqs and writes.seqs[-1] > start:
+        later = sum(seq > start for seq in writes.seqs)
         raise GraphError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin} is at version {writes.count}; "
-            f"expected version {writes.count - later} instead. Hint: {node.name()} saved this value for its derivative: "
-            "write y = y + 1 instead of y += 1, or clone() the value before changing it."
+            f"expected version {writes.count - later} instead. Hint: enable anomaly detection to find the operation "
+            f"that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True). {saver} saved this value for its "
+            "derivative: write y = y + 1 instead of y += 1, clone() the value before changing it, or step the optimizer only "
+            "after the last backward()."
         )
 
 
 def origin(node: Node, array: np.ndarray) -> str:
     """Which operation made a value that ``node`` saved, in torch's words; nothing for a leaf or a constant."""
     if array is node.out:
-        return f", which is output 0 of {operation_name(node)},"
+        return output_of(node)
     for saved, edge in zip(node.form.saved(node), node.form.edges(node), strict=True):
-        if saved is array and type(edge) in (Node, Port):
-            maker, k = (edge, 0) if type(edge) is Node else (edge.node, edge.index)
-            return f", which is output {k} of {operation_name(maker)},"
+        if saved is array:
+            return output_of(edge)
     return ""
+
+
+def output_of(edge: Any) -> str:
+    """Which output of which operation is at an edge, for the middle of a sentence; nothing for a leaf."""
+    if type(edge) is Port:
+        return numbered_output(edge.node, edge.index)
+    return numbered_output(edge, 0) if type(edge) is Node else ""
+
+
+def numbered_output(node: Node, k: int) -> str:
+    """The words for output ``k`` of a node."""
+    return f", which is output {k} of {operation_name(node)},"

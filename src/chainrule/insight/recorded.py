@@ -149,7 +149,7 @@ def _is_optional(primitive: Primitive, i: int) -> bool:
 
 def overwritten(node: Node) -> bool:
     """Tell whether something the node saved was written to since, and so is no longer what it was."""
-    if node.seq >= writes.last_write or not kept_operands(node):
+    if node.seq >= writes.latest[0] or not kept_operands(node):
         return False
     try:
         writes.check_saved(node)

@@ -89,6 +89,11 @@ def ravel(x: Any, order: str = "C") -> Any:
 # Joining and splitting
 
 
+def row_major(x: np.ndarray) -> np.ndarray:
+    """``x`` with its elements in row-major order: NumPy would keep that of the parts, but `reshape` is to give a view."""
+    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
+
+
 def _segment(g: Any, i: int, xs: Any, axis: int) -> Any:
     """The part of ``g`` that came from operand ``i`` of a concatenation."""
     axis = axis % xs[0].ndim
@@ -97,9 +102,9 @@ def _segment(g: Any, i: int, xs: Any, axis: int) -> Any:
 
 
 linear(np.concatenate, lambda g, i, *xs, axis=0: _segment(g, i, xs, axis), listed=True, torch="cat",
-       raw=lambda *xs, axis=0: np.concatenate(xs, axis))  # fmt: skip
+       raw=lambda *xs, axis=0: row_major(np.concatenate(xs, axis)))  # fmt: skip
 linear(np.stack, lambda g, i, *xs, axis=0: getitem(g, key=(slice(None),) * (axis % (xs[0].ndim + 1)) + (i,)), listed=True,
-       raw=lambda *xs, axis=0: np.stack(xs, axis))  # fmt: skip
+       raw=lambda *xs, axis=0: row_major(np.stack(xs, axis)))  # fmt: skip
 
 
 @function

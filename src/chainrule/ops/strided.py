@@ -98,13 +98,19 @@ def copy_slices(x: Any, y: Any, *, window: Window) -> Any:
 
 @function
 def add_slices(x: Any, *, shape: tuple[int, ...], window: Window) -> Any:
-    """Zeros of ``shape`` with ``x`` added at the elements that ``window`` names, as often as each is named."""
+    """Zeros of ``shape`` with ``x`` added at the elements that ``window`` names, as often as each is named.
+
+    Where elements of the result share a place, they share evenly what is added there.
+    """
     whole, memory, start = opened(np.zeros((), x.dtype), shape, window)
     if distinct(window.shape, window.strides):
         seen(memory, window.shape, window.strides, start)[...] = x
     else:
         np.add.at(memory, seen(np.arange(memory.size), window.shape, window.strides, start), x)
-    return whole
+    if distinct(shape, window.layout):
+        return whole
+    places = seen(np.arange(memory.size), shape, window.layout, start - window.offset)
+    return whole / np.bincount(places.reshape(-1), minlength=memory.size)[places].astype(whole.real.dtype)
 
 
 linear(as_strided, lambda g, x, *, window: add_slices(g, shape=x.shape, window=window), moves="view", torch="")

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.eager import modes
 from chainrule.eager.quiet import quietly
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.eager.writes import log_write
+from chainrule.eager.writes import about_to_write, log_write
 from chainrule.optim.line_search import Point, strong_wolfe
 from chainrule.optim.optimizer import Optimizer, checked, real
 
@@ -117,6 +117,7 @@ class LBFGS(Optimizer):
             self._add(t, d)
             found = self._evaluate(closure)
             for p, x in zip(self._parameters(), origin, strict=True):
+                about_to_write(p)
                 p.array[...] = x
                 log_write(p)
             return found
@@ -140,6 +141,7 @@ class LBFGS(Optimizer):
         """Move all parameters by ``t d``."""
         start = 0
         for p in self._parameters():
+            about_to_write(p)
             (x,) = real(p.array)
             x += t * d[start : start + x.size].reshape(x.shape)
             start += x.size

@@ -17,7 +17,7 @@ from chainrule.eager.hooks import RemovableHandle, register
 from chainrule.eager.notice import notice
 from chainrule.eager.quiet import quietly
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.eager.writes import log_write
+from chainrule.eager.writes import about_to_write, log_write
 from chainrule.nn.modules.module import clear_grad
 
 required: Final = object()  # the value of a setting that every group has to give
@@ -109,6 +109,7 @@ class Optimizer:
             for p in group["params"]:
                 gradient = p._grad
                 if gradient is not None:
+                    about_to_write(p)
                     g = gradient.array
                     self.update(p.array, -g if group.get("maximize") else g, self.state[p], settings)
                     log_write(p)

@@ -14,12 +14,14 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Final
 
+from chainrule.core.rules import next_seq
 from chainrule.eager import engine, modes, tasks
 from chainrule.eager.custom import Function
 from chainrule.eager.generator import default_generator
 from chainrule.eager.notice import notice
 from chainrule.eager.saved import Packed, saved_tensors_hooks
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.writes import check_since, output_of
 from chainrule.errors import missing
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "set_checkpoint_early_stop"]
@@ -158,7 +160,6 @@ class Frame:
         self.check = check
         self.holders: list[weakref.ref[Holder]] = []
         self.found: weakref.WeakKeyDictionary[Any, dict[int, Tensor]] = weakref.WeakKeyDictionary()  # by backward pass
-        self.outside: dict[int, Tensor] = {}  # what was asked for outside of one
 
     def hooks(self) -> saved_tensors_hooks:
         """What counts the tensors saved in the first run."""
@@ -172,7 +173,7 @@ class Frame:
     def restore(self, holder: Holder) -> Tensor:
         """The saved tensor, computed again if this pass has not done so."""
         task = tasks.present()
-        found = self.outside if task is None else self.found.get(task)
+        found = None if task is None else self.found.get(task)
         if not found:
             found = self.run_again()
             if task is not None:
@@ -236,18 +237,21 @@ class Frame:
 class Input:
     """An argument: tensors go through the hooks around the call, as everything does that is saved."""
 
-    __slots__ = ("packed", "x")
+    __slots__ = ("packed", "since", "x")
 
     def __init__(self, x: Any) -> None:
         saving = modes.present().saving
         kept = saving and isinstance(x, Tensor) and not x.leaf
         self.packed = Packed(saving[-1].pack, saving[-1].unpack, x.array) if kept else None
         self.x = x if self.packed is None else (x.requires_grad,)
+        self.since = next_seq()
 
     def value(self) -> Any:
         """The argument for the second run."""
         if self.packed is None:
             x = self.x
+            if isinstance(x, Tensor):
+                check_since(self.since, x.array, "checkpoint()", output_of(x.node))
             return x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) and x.node is not None else x
         return wrap(self.packed.array()).requires_grad_(self.x[0])
 

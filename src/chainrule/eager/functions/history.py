@@ -62,7 +62,7 @@ def detach(input: Any) -> Tensor:
     """The same memory without the history."""
     t = wrap(input.array)
     t.lane = input.lane
-    t.version = input.version
+    t.uncounted = input.uncounted
     return t
 
 

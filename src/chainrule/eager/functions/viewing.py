@@ -14,7 +14,7 @@ from chainrule.eager.functions.shapes import diag, flip, split, transpose
 from chainrule.eager.specialise import F
 from chainrule.errors import Refusal, ShapeError
 from chainrule.ops import shaping, strided
-from chainrule.ops.strided import Window, reach
+from chainrule.ops.strided import Window, owner_of, reach
 
 
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
@@ -35,12 +35,12 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     if base is not None and base.dtype is input.dtype and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
         source, start = base, first  # the look goes beyond the view: it is one at the base
         own = tuple(step // base.itemsize for step in base.array.strides)
-        inside = reach(base.array.shape, own, start)
-    if math.prod(shape) and not (inside[0] <= low and high <= inside[1]):
+    room = owner_of(input.array).nbytes // input.itemsize
+    if math.prod(shape) and not (low >= 0 and high < room):
         raise ShapeError(
             f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {at}, and itemsize {input.itemsize} "
             f"requiring a storage size of {(high + 1) * input.itemsize} are out of bounds for storage of size "
-            f"{(inside[1] + 1) * input.itemsize}"
+            f"{room * input.itemsize}"
         )
     return F.as_strided(source, window=Window(shape, steps, at - start, own))
 

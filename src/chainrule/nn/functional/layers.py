@@ -17,7 +17,7 @@ from chainrule.eager.generator import default_generator
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.eager.writes import log_write
+from chainrule.eager.writes import about_to_write, log_write
 from chainrule.errors import Refusal, ShapeError, not_a_tensor, shape_text, type_name
 from chainrule.ops import shaping
 
@@ -72,6 +72,7 @@ def _shorten(weight: Any, rows: Any, longest: float, order: float) -> None:
     lengths = np.linalg.norm(weight.array[rows], order, axis=-1)
     long = lengths > longest
     if long.any():
+        about_to_write(weight)
         weight.array[rows[long]] *= (longest / (lengths[long] + 1e-7))[:, None].astype(weight.array.dtype)
         log_write(weight)
 
@@ -210,6 +211,7 @@ def _track(x: Any, running_mean: Any, running_var: Any, momentum: float) -> None
     axes = (0, *range(2, x.ndim))
     for running, now in ((running_mean, x.mean(axes)), (running_var, x.var(axes, ddof=1))):
         if running is not None:
+            about_to_write(running)
             running.array[...] = (1 - momentum) * running.array + momentum * now
             log_write(running)
 

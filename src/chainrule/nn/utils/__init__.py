@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.eager.functions.shapes import cat
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.eager.writes import log_write
+from chainrule.eager.writes import about_to_write, log_write
 from chainrule.errors import missing
 
 __all__ = [
@@ -48,6 +48,7 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, 
     """Scale the gradients by ``max_norm / total_norm`` where that is below 1."""
     scale = min(float(max_norm) / (float(total_norm) + 1e-6), 1.0)
     for gradient in _gradients(parameters):
+        about_to_write(gradient)
         gradient.array *= gradient.array.dtype.type(scale)
         log_write(gradient)
 
@@ -71,6 +72,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
     """Limit every element of the gradients to ``[-clip_value, clip_value]``."""
     limit = float(clip_value)
     for gradient in _gradients(parameters):
+        about_to_write(gradient)
         np.clip(gradient.array, -limit, limit, out=gradient.array)
         log_write(gradient)
 
