@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-_count = 0
+import threading
+from typing import Final
+
+_here: Final = threading.local()
 
 
 def note() -> None:
     """Count one more."""
-    global _count
-    _count += 1
+    _here.count = count() + 1
 
 
 def count() -> int:
-    """How often so far, in all threads."""
-    return _count
+    """How often so far, in this thread."""
+    return getattr(_here, "count", 0)

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.primitive import CUSTOM, Primitive
-from chainrule.core.rules import next_seq, record, space_of
+from chainrule.core.rules import space_of
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager import exports, modes
 from chainrule.eager.gradfn import shown
 from chainrule.eager.refusing import Absent, named, refusing
-from chainrule.eager.tape import CAST, form_for
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import ShapeError, shape_text
 
@@ -68,11 +67,8 @@ def pull(function: Any, node: Node, g: Any) -> list[tuple[Any, Any]]:
     parts = [g] if type(node.shape) is tuple else g
     recording = modes.is_grad_enabled()
     ctx = shown(node)
-    grads = [
-        _cotangent(ctx, k, part, spec, recording)
-        for k, (part, spec) in enumerate(zip(parts, node.params.results, strict=True))
-    ]
-    started, exported = next_seq(), exports.count()
+    grads = [_cotangent(ctx, k, part, spec) for k, (part, spec) in enumerate(zip(parts, node.params.results, strict=True))]
+    exported = exports.count()
     found = function.user_backward()(ctx, *grads)
     found = found if isinstance(found, tuple) else (found,)
     pulled = []
@@ -83,27 +79,19 @@ def pull(function: Any, node: Node, g: Any) -> list[tuple[Any, Any]]:
         if edge is not None:
             value = project(value, *space_of(edge))
             if recording:
-                value = _accounted(node, value, started, exports.count() != exported)
+                value = _refusing(node, value) if exports.count() != exported else value
             pulled.append((edge, value if recording else value.array))
     return pulled
 
 
-def _cotangent(ctx: Any, k: int, g: Any, spec: Spec | None, recording: bool) -> Tensor | None:
+def _cotangent(ctx: Any, k: int, g: Any, spec: Spec | None) -> Tensor | None:
     """The cotangent of output ``k`` as the user's backward gets it."""
     if g is None or type(g) is Absent:
         constant = not ctx.__dict__.get("_materialize_non_diff_grads", True) and k in ctx.constants
         if spec is None or not ctx.materialize_grads or constant:
             return None
         return wrap(np.zeros(spec.shape, spec.dtype.numpy))
-    t = g if isinstance(g, Tensor) else wrap(g)
-    return origin_marked(t) if recording and t.node is None and not t.leaf else t
-
-
-def origin_marked(t: Tensor) -> Tensor:
-    """``t`` with a node that leads nowhere: what has one too was computed from it on the tape."""
-    marked = wrap(t.array)
-    marked.node = record(form_for(CAST, half=False), (None,), [t.array], t.array, {"dtype": t.dtype}, wrap).node
-    return marked
+    return g if isinstance(g, Tensor) else wrap(g)
 
 
 def _counted(node: Node, found: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -155,33 +143,7 @@ def _type_text(value: Any) -> str:
     return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
-# Differentiating a backward again
-
-
-def _accounted(node: Node, value: Tensor, started: int, exported: bool) -> Tensor:
-    """A gradient from a recorded backward, made to raise when differentiated if it was computed off the tape."""
-    reach = _reach(value, started)
-    if reach == "inputs" and not exported:
-        return value
-    if not exported and (reach == "cotangents" or not value.array.any()):
-        return wrap(value.array)  # a constant
-    return refusing(f"{node.name()} computed a gradient outside of the tape (with NumPy, or from detached tensors): the "
-                    "second derivative is not known. Write its backward with recorded functions.",
-                    [*node.edge_x, value.node], value.array)  # fmt: skip
-
-
-def _reach(value: Tensor, started: int) -> str:
-    """What a result of a backward depends on: "inputs" of the tape before it, only "cotangents", or "nothing"."""
-    if value.leaf:
-        return "inputs"
-    stack, seen = [value.node], set()
-    while stack:
-        edge = stack.pop()
-        node = edge.node if type(edge) is Port else edge
-        if node is None or node in seen:
-            continue
-        if type(node) is not Node or (node.seq < started and any(e is not None for e in node.form.edges(node))):
-            return "inputs"
-        seen.add(node)
-        stack += node.form.edges(node)
-    return "cotangents" if seen else "nothing"
+def _refusing(node: Node, value: Tensor) -> Tensor:
+    """A gradient from a recorded backward that has seen arrays off the tape: differentiating it raises."""
+    return refusing(f"{node.name()} computed a gradient outside of the tape (with NumPy): the second derivative is not known. "
+                    "Write its backward with recorded functions.", [*node.edge_x, value.node], value.array)  # fmt: skip

@@ -50,7 +50,7 @@ class TensorForm(Form):
         made = origin or node
         edges = self.edges(node)
         operands = [
-            revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.differentiates(i) else x
+            revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.differentiates(i) and i not in self.scalars else x
             for i, x in enumerate(self.saved(node))
         ]
         out = node.out

@@ -7,13 +7,14 @@ A rule is d out / d operand; one that mentions ``g`` is the product with it. Whe
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.core.box import apply, derived, function
 from chainrule.core.primitive import elementwise, general, linear, non_differentiable, zero_derivative
 
+TWO: Final = np.array(2.0)
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
 PI = math.pi
@@ -81,22 +82,25 @@ def _power(x: Any, y: Any) -> Any:
     return np.power(x, y)
 
 
-def _power_slope(x: Any, y: Any) -> Any:
-    """``y x**(y-1)``, and 0 where y is 0."""
-    if type(y) is np.ndarray and y.ndim == 0 and y.item() == 2:
-        return x + x
-    return y * _power(x, y - np.sign(np.absolute(y)))  # y - 1, but 0 at 0
+def _power_cotangent(g: Any, x: Any, y: Any) -> Any:
+    """``g y x**(y-1)``, and 0 where y is 0: a constant, where y is a number."""
+    if type(y) is np.ndarray and y.ndim == 0:
+        exponent = y.item()
+        if exponent == 0:
+            return np.zeros(g.shape, y.dtype)
+        return g * (x + x if exponent == 2 and type(x) is np.ndarray else exponent * _power(x, y - 1))
+    return g * (y * np.power(x, y - np.sign(np.absolute(y))))  # y - 1, but 0 at 0
 
 
 elementwise(
     np.power,
-    lambda g, x, y: g * _power_slope(x, y),
+    lambda g, x, y: _power_cotangent(g, x, y),
     lambda g, x, y, out: g * out * np.log(np.where((x == 0) & (y >= 0), 1.0, x)),
     raw=_power, integers="keep", torch="pow",
     node=lambda scalars: {(1,): "PowBackward0", (0,): "PowBackward2"}.get(scalars, "PowBackward1"),
     kinks="d 0**y / d y = 0 for y >= 0",
 )  # fmt: skip
-elementwise(np.square, lambda g, x: g * (x + x), integers="keep", node="PowBackward0")
+elementwise(np.square, lambda g, x: _power_cotangent(g, x, TWO), integers="keep", node="PowBackward0")
 elementwise(np.sqrt, lambda g, out: g / (out + out), kinks="infinite at 0")
 elementwise(np.cbrt, lambda g, out: g / (3 * out * out))
 elementwise(np.reciprocal, lambda g, out: -g * out * out)
@@ -181,8 +185,8 @@ elementwise(sinc, lambda x: _sinc_slope(x, sinc(x)))
 general(np.absolute, lambda g, x: g * np.sign(x), jvp=lambda t, x: np.real(np.conjugate(np.sign(x)) * t), arity=1,
         torch="abs absolute", kinks="0 at 0")  # fmt: skip
 linear(np.conjugate, lambda g, x: np.conjugate(g), torch="conj", node="ConjBackward0")
-linear(np.real, lambda g, x: g, torch="real", moves="view", retypes=True)
-linear(np.imag, lambda g, x: g * 1j, torch="imag", moves="view", retypes=True)
+linear(np.real, lambda g, x: g, torch="real", moves="view", node="SelectBackward0", retypes=True)
+linear(np.imag, lambda g, x: g * 1j, torch="imag", moves="view", node="SelectBackward0", retypes=True)
 
 
 @function

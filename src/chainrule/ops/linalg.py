@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.box import derived, function
 from chainrule.core.primitive import general, multilinear
+from chainrule.core.rules import dtype_of
 from chainrule.errors import ShapeError
 
 
@@ -39,7 +40,7 @@ def mm(x: Any, y: Any) -> Any:
 
 # raw=np.dot: on one and two axes the same as matmul, and called in less time
 multilinear(dot, lambda g, y: g * y, lambda g, x: x * g, raw=np.dot)
-multilinear(mv, lambda g, y: np.reshape(g, (-1, 1)) * y, lambda g, x: np.matmul(g, x), raw=np.dot)
+multilinear(mv, lambda g, y: np.reshape(g, (-1, 1)) * y, lambda g, x: np.dot(mT(x), g), raw=np.dot)
 multilinear(mm, lambda g, y: np.dot(g, mT(y)), lambda g, x: np.dot(mT(x), g), raw=np.dot)
 
 
@@ -94,6 +95,8 @@ def numpy_dot(x: Any, y: Any) -> Any:
         return np.multiply(x, y)
     if x.ndim == y.ndim == 1:
         return dot(x, y)
+    if x.ndim == 2 and y.ndim <= 2 and dtype_of(x) is dtype_of(y):
+        return mm(x, y) if y.ndim == 2 else mv(x, y)
     if y.ndim <= 2:
         return np.matmul(x, y)
     return np.tensordot(x, y, axes=((-1,), (-2,)))
