@@ -127,7 +127,7 @@ def tensor_stub() -> str:
 PLAIN = """\
 from chainrule.eager.lane import INFERENCE_LANES as INFERENCE_LANES, LANES as LANES, Lane as Lane
 from chainrule.eager.lane import lane_of as lane_of, remembered as remembered, scalar as scalar
-from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layout, Size as Size
+from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layout, MemoryFormat as MemoryFormat, Size as Size
 
 def wrap(array: Any, node: Any = ...) -> Tensor: ...
 def leaf(array: Any, lane: Lane) -> Tensor: ...

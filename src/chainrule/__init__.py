@@ -77,9 +77,14 @@ from chainrule.eager.generator import (
     seed,
     set_rng_state,
 )  # fmt: skip
+from chainrule.eager.layout import CHANNELS_LAST as channels_last
+from chainrule.eager.layout import CHANNELS_LAST_3D as channels_last_3d
+from chainrule.eager.layout import CONTIGUOUS_FORMAT as contiguous_format
+from chainrule.eager.layout import PRESERVE_FORMAT as preserve_format
 from chainrule.eager.layout import STRIDED as strided
 from chainrule.eager.layout import Device as device
 from chainrule.eager.layout import Layout as layout
+from chainrule.eager.layout import MemoryFormat as memory_format
 from chainrule.eager.layout import Size
 from chainrule.eager.modes import (
     enable_grad,

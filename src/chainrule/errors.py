@@ -74,7 +74,7 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     import difflib
 
     by_lower = {k.lower(): k for k in known if not k.startswith("_") and k != name}
-    return [by_lower[k] for k in difflib.get_close_matches(name.lower(), by_lower, 3, 0.6)]
+    return [by_lower[k] for k in difflib.get_close_matches(name.lower(), by_lower, 3, 0.7)]
 
 
 # Names

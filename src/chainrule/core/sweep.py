@@ -143,8 +143,8 @@ def sweep(
     ``retain`` keeps what nodes saved; ``needed`` limits the way to these edges, and says of each node whether
     to go on beyond it, ``watch`` then seeing the complete cotangent of each node; ``revive`` turns a node's saved
     arrays into boxes, so that the rules record themselves; ``check`` looks at nodes older than the last write
-    in place, ``written[0]``, which hooks may change; ``arrived`` takes leaves out of those found, as soon as nothing more is to come to them, if
-    one of them has hooks. Iterative: no recursion limit.
+    in place, ``written[0]``, which hooks may change; ``arrived`` takes leaves out of those found as soon as nothing
+    more is to come to them, if one of them has hooks. Iterative: no recursion limit.
     """
     leaves: dict[Any, Any] = {}
     pending: dict[Node, Any] = {}

@@ -33,12 +33,12 @@ def owned(arrays: dict[Any, Any], key: Any) -> Any:
 
 
 def add_to(grad: Tensor, g: Any) -> Tensor:
-    """``grad + g``: in place, unless someone is to differentiate it, or may not write to it."""
+    """``grad + g``: in place, unless the sum is to be differentiated, or nobody may write there."""
     array = grad.array
-    if isinstance(g, Tensor) or grad.requires_grad or not array.flags.writeable:
+    if isinstance(g, Tensor) or not array.flags.writeable:
         total: Tensor = grad + g
         return total
-    if sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
+    if grad.requires_grad or sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
         log_write(grad)
     np.add(array, g, array)
     return grad

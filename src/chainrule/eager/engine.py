@@ -166,12 +166,9 @@ def run(
     try:
         if silence is not None:
             silence.__enter__()
-        result = finish(
-            sweep(
-                roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.latest, check=check,
-                arrived=arrived,
-            )  # fmt: skip
-        )
+        leaves = sweep(roots, retain=retain, needed=needed, watch=watch, revive=reviving, written=writes.latest, check=check,
+                       arrived=arrived)  # fmt: skip
+        result = finish(leaves)
         if task.callbacks is not None:
             modes.enter(outer)
             task.finish()

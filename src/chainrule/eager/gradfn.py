@@ -10,7 +10,7 @@ from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager.hooks import RemovableHandle, arranged, hooked_form, hooks_of, register
 from chainrule.eager.layout import CPU, Device, Size
-from chainrule.eager.saved import saved_value
+from chainrule.eager.saved import saved_names, saved_value
 from chainrule.eager.tensor import Tensor
 from chainrule.eager.writes import check_saved
 
@@ -130,6 +130,10 @@ class GradFn:
         if name.startswith(("_saved_", "_raw_saved_")):
             return saved_value(self.node, name)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __dir__(self) -> list[str]:
+        found = ((f"_saved_{name}", f"_raw_saved_{name}") for name in saved_names(self.node))
+        return sorted({*object.__dir__(self), *(name for pair in found for name in pair)})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"

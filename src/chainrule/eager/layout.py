@@ -70,6 +70,37 @@ class Layout(metaclass=Named):
 
 
 STRIDED: Final = Layout()
+
+
+class MemoryFormat(metaclass=Named):
+    """An order of axes in memory."""
+
+    __slots__ = ("name",)
+    torch_name: ClassVar[str] = "torch.memory_format"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name.upper()
+
+    def axes(self, ndim: int) -> tuple[int, ...]:
+        """The axes from the slowest to the quickest. Raises RuntimeError for a number of axes that the format is not for."""
+        if not self.name.startswith("channels_last"):
+            return tuple(range(ndim))
+        wanted = 5 if self.name.endswith("3d") else 4
+        if ndim != wanted:
+            raise RuntimeError(f"required rank {wanted} tensor to use {self.name} format")
+        return (0, *range(2, ndim), 1)
+
+
+PRESERVE_FORMAT: Final = MemoryFormat("preserve_format")
+CONTIGUOUS_FORMAT: Final = MemoryFormat("contiguous_format")
+CHANNELS_LAST: Final = MemoryFormat("channels_last")
+CHANNELS_LAST_3D: Final = MemoryFormat("channels_last_3d")
 DEVICE_TYPES: Final = (
     "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
     "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",

@@ -81,11 +81,13 @@ def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool
     return randn(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **same)  # type: ignore[no-any-return]
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+def randint(low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
             dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Random whole numbers in [low, high); ``randint(high, size)`` starts at 0."""
     where = " (position 3)"
-    if size is None:
+    if low is None:
+        low = 0
+    elif size is None:
         low, high, size, where = 0, low, high, " (position 2)"
     elif high is None:
         low, high = 0, low
@@ -97,11 +99,11 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     return finish(numbers.astype(found.numpy).reshape(shape), requires_grad, device)
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
+def randint_like(input: Tensor, low: int | None = None, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
     """`randint` with the size and dtype of ``input``."""
     if high is None:
         low, high = 0, low
-    return randint(low, high, tuple(input.array.shape), dtype=dtype or input.dtype)
+    return randint(low or 0, high, tuple(input.array.shape), dtype=dtype or input.dtype)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:

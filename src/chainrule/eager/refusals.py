@@ -138,10 +138,31 @@ def _product_added(name: str, operands: Sequence[Any], common: DType | None) -> 
         raise Refusal(f"mat1 and mat2 must have the same dtype, but got {type_name(x.dtype)} and {type_name(y.dtype)}")
 
 
+def _unordered(words: str) -> Callable[[str, Sequence[Any], DType | None], None]:
+    """What refuses complex operands in these words."""
+
+    def refuse(name: str, operands: Sequence[Any], common: DType | None) -> None:
+        if common is not None and common.is_complex:
+            raise NotImplementedError(words.format(type_name(common)))
+
+    return refuse
+
+
+def _extremum(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if common is not None and common.is_complex:
+        raise Refusal(f"{name} not implemented for complex tensors.")
+
+
 REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] = {
     "subtract": _subtraction, "negative": _negation, "positive": _plus, "relu": _relu,
     "floor_divide": _integer_division, "remainder": _integer_division, "fmod": _integer_division,
     "power": _power, "inv": _factorisation, "det": _factorisation, "solve": _factorisation,
+    "less": _unordered("\"lt_cpu\" not implemented for '{}'"), "less_equal": _unordered("\"le_cpu\" not implemented for '{}'"),
+    "greater": _unordered("\"gt_cpu\" not implemented for '{}'"),
+    "greater_equal": _unordered("\"ge_cpu\" not implemented for '{}'"),
+    "clip": _unordered("clamp is not supported for complex types"),
+    "floor": _unordered("floor is not supported for complex inputs"),
+    "ceil": _unordered("ceil is not supported for complex inputs"), "maximum": _extremum, "minimum": _extremum,
     "dot": _product, "mv": _product, "mm": _product, "matmul": _product, "addmm": _product_added,
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from chainrule.core.primitive import CUSTOM
+from chainrule.core.primitive import CUSTOM, Primitive
 from chainrule.core.rules import Spent
 from chainrule.core.sweep import Node
 from chainrule.eager import modes
@@ -180,14 +180,30 @@ def saved_value(node: Node, name: str) -> Any:
         return Size(form.edges(node)[0].shape if form.edges(node)[0] is not None else ())
     if wanted == "indices" and primitive.variadic:
         return tuple(_index(node, k, raw) for k in range(len(form.params(node)["key"])))
-    names = (*SAVED.get(primitive.name, ()), *USUAL[len(SAVED.get(primitive.name, ())) :])
-    for i, known in enumerate(names[: max(primitive.arity, 0)]):
+    for i, known in enumerate(operand_names(primitive)):
         if known == wanted:
             return SavedTensor(node, i) if raw else unpacked(node, i)
     params = {TORCH_PARAMS.get(key, key): value for key, value in form.params(node).items()}
     if wanted in params:
         return params[wanted]
     raise AttributeError(f"'{node.name()}' object has no attribute '{name}'")
+
+
+def operand_names(primitive: Primitive) -> tuple[str, ...]:
+    """torch's names of the operands."""
+    own = SAVED.get(primitive.name, ())
+    return (*own, *USUAL[len(own) :])[: max(primitive.arity, 0)]
+
+
+def saved_names(node: Node) -> list[str]:
+    """The names under which the values that ``node`` saved are shown."""
+    form = node.form
+    if form.primitive.kind == CUSTOM or isinstance(form, Spent):
+        return []
+    found = [
+        name for name, value in zip(operand_names(form.primitive), form.saved(node), strict=False) if value is not None
+    ]
+    return found if node.out is None else [*found, "result"]
 
 
 def _index(node: Node, k: int, raw: bool) -> Any:

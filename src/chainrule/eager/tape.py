@@ -49,8 +49,11 @@ class TensorForm(Form):
         """
         made = origin or node
         edges = self.edges(node)
+        constant = self.scalars  # numbers stay what they are
         operands = [
-            revived(x, edges[i]) if isinstance(x, np.ndarray) and self.primitive.differentiates(i) and i not in self.scalars else x
+            revived(x, edges[i])
+            if isinstance(x, np.ndarray) and i not in constant and self.primitive.differentiates(i)
+            else x
             for i, x in enumerate(self.saved(node))
         ]
         out = node.out
@@ -157,7 +160,7 @@ def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[
         for part in result if isinstance(result, tuple) else (result,):
             part.lane = INFERENCE_LANES[part.array.dtype]
     elif p.moves in VIEWS:
-        link(result, operands, raws, mode)
+        link(p, result, operands, raws, mode)
     return result
 
 
@@ -178,11 +181,11 @@ def tell(mode: modes.Mode, node: Node, operands: Sequence[Any]) -> None:
         mode.anomaly.recorded(node)
 
 
-def link(result: Any, operands: Sequence[Any], raws: Sequence[Any], mode: modes.Mode | None) -> None:
+def link(p: Primitive, result: Any, operands: Sequence[Any], raws: Sequence[Any], mode: modes.Mode | None) -> None:
     """Make the results of a call known as views of its operand, where they share its memory (or each of its own)."""
     kind = views.PLAIN if mode is None or mode.grad else views.Inferred if mode.inference else views.Unrecorded
     input, raw = operands[0], raws[0]
-    if len(operands) > 1:
+    if p.variadic:
         for part, x in zip(result, operands, strict=True):
             views.link(part, x, views.Custom if kind is views.PLAIN else kind)
             part.leaf = unrecorded_leaf(part, x)

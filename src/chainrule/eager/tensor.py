@@ -16,7 +16,7 @@ from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import exports, modes
 from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, remembered, scalar
-from chainrule.eager.layout import CPU, STRIDED, Device, Layout, Named, Size, require_cpu
+from chainrule.eager.layout import CONTIGUOUS_FORMAT, CPU, STRIDED, Device, Layout, MemoryFormat, Named, Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.printing import tensor_text
 from chainrule.errors import ShapeError, axis_error, c_type_name, shape_text, type_name
@@ -109,9 +109,12 @@ class Tensor(Box, metaclass=Named):
         steps = tuple(s // self.itemsize for s in self.array.strides)
         return steps if dim is None else steps[dim]
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order."""
-        return bool(self.array.flags.c_contiguous)
+    def is_contiguous(self, memory_format: MemoryFormat = CONTIGUOUS_FORMAT) -> bool:
+        """Whether the elements lie in memory in row-major order (or that of ``memory_format``)."""
+        array = self.array
+        if memory_format is not CONTIGUOUS_FORMAT:
+            array = array.transpose(memory_format.axes(array.ndim))
+        return bool(array.flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a real floating-point type."""

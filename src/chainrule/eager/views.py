@@ -189,7 +189,8 @@ def inherited_kind(view: Tensor, base: Tensor, kind: Any, until: Any = None) -> 
     at = view.node
     while kind is ref and at is not None and at is not (until or base.node):
         if type(at) is Port:
-            return Several if at.node.form.primitive.moves else ref
+            primitive = at.node.form.primitive
+            return ref if not primitive.moves else Custom if primitive.variadic else Several
         if isinstance(at, Tensor):
             return kind_of(at, base) if base_of(at) is base else ref
         if at.form.primitive.kind == CUSTOM:

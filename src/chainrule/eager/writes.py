@@ -133,9 +133,9 @@ def check_since(start: int, array: np.ndarray, saver: str, origin: str = "") -> 
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[torch.{type_name(array.dtype)}Tensor {shape_text(array.shape)}]{origin} is at version {writes.count}; "
             f"expected version {writes.count - later} instead. Hint: enable anomaly detection to find the operation "
-            f"that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True). {saver} saved this value for its "
-            "derivative: write y = y + 1 instead of y += 1, clone() the value before changing it, or step the optimizer only "
-            "after the last backward()."
+            f"that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True). {saver} saved this value for "
+            "its derivative: write y = y + 1 instead of y += 1, clone() the value before changing it, or step the optimizer "
+            "only after the last backward()."
         )
 
 

@@ -57,7 +57,8 @@ def addmm(x: Any, y: Any, z: Any) -> Any:
 
 
 general(addmm, lambda g: g, lambda g, z: np.dot(g, mT(z)), lambda g, y: mT(np.dot(mT(g), y)),
-        holomorphic=True)  # fmt: skip  # the last so that z = w.T of a layer gives w a gradient in w's own order of memory
+        holomorphic=True, torch="", node="AddmmBackward0")  # fmt: skip
+# (the last so that z = w.T of a layer gives w a gradient in w's own order of memory)
 
 
 def _as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:

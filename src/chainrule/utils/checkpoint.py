@@ -81,7 +81,7 @@ def checkpoint(
         raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     if not any(isinstance(x, Tensor) and x.requires_grad for x in args):
         notice("None of the inputs have requires_grad=True. Gradients will be None")
-    return Reentrant.apply(function, preserve_rng_state, *args)
+    return CheckpointFunction.apply(function, preserve_rng_state, *args)
 
 
 NOT_SAID: Final = (
@@ -259,7 +259,7 @@ class Input:
 # The reentrant way
 
 
-class Reentrant(Function):
+class CheckpointFunction(Function):
     """A call whose backward runs it again, on the tape."""
 
     @staticmethod

@@ -41,7 +41,7 @@ STORED: Final = {  # which take out=
     "cumprod", "argsort", "softmax", "log_softmax", "nonzero", "bincount", "mv", "bmm", "outer", "tensordot", "trace",
     "cat", "hstack", "vstack", "column_stack", "diff", "stack", "roll", "diag", "tril", "triu", "gather", "scatter",
     "scatter_add", "index_add", "index_select", "take", "take_along_dim", "masked_select", "sort", "topk", "addcmul",
-    "addcdiv", "baddbmm", "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce",
+    "addcdiv", "addmm", "baddbmm", "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce",
     "scatter_reduce", "kron", "inner", "vdot", "nansum", "float_power", "nan_to_num", "renorm", "conj_physical", "sgn",
     "angle", "median", "cummax", "cummin",
 }  # fmt: skip

@@ -9,7 +9,7 @@ from chainrule.core import spec
 from chainrule.core.spec import DType
 from chainrule.eager import views
 from chainrule.eager.creation import checked_dtype
-from chainrule.eager.layout import Device, require_cpu
+from chainrule.eager.layout import CONTIGUOUS_FORMAT, PRESERVE_FORMAT, Device, MemoryFormat, require_cpu
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor
@@ -40,6 +40,8 @@ def to(input: Any, *args: Any, dtype: DType | None = None, device: Any = None, c
     """``input`` in another dtype (or that of another tensor); the device can only be the CPU."""
     dtype = dtype_asked(args, dtype, device, same)
     out = input if dtype is None else input.cast(dtype)
+    if same.get("memory_format", PRESERVE_FORMAT) is not PRESERVE_FORMAT:
+        out = laid_out(out, same["memory_format"])
     return clone(input) if copy and out is input else out
 
 
@@ -50,12 +52,24 @@ def type_as(input: Any, other: Any) -> Any:
 
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy, part of the same history."""
-    return F.copy(input)
+    return F.copy(input) if memory_format in (None, PRESERVE_FORMAT) else laid_out(F.copy(input), memory_format)
 
 
-def contiguous(input: Any, memory_format: Any = None) -> Any:
-    """``input`` itself if its elements lie in row-major order, else a copy in which they do."""
-    return input if input.is_contiguous() else F.ascontiguousarray(input)
+def contiguous(input: Any, memory_format: MemoryFormat = CONTIGUOUS_FORMAT) -> Any:
+    """``input`` itself if its elements lie in row-major order (or that of ``memory_format``), else a copy in which they do."""
+    if memory_format is PRESERVE_FORMAT:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    return laid_out(input, memory_format)
+
+
+def laid_out(x: Any, memory_format: MemoryFormat) -> Any:
+    """``x`` with its elements in the order of ``memory_format``."""
+    if x.is_contiguous(memory_format):
+        return x
+    axes = memory_format.axes(x.ndim)
+    if axes == tuple(range(x.ndim)):
+        return F.ascontiguousarray(x)
+    return F.transpose(F.ascontiguousarray(F.transpose(x, axes)), tuple(axes.index(k) for k in range(x.ndim)))
 
 
 def detach(input: Any) -> Tensor:

@@ -236,6 +236,13 @@ def matrix_power(input: Any, n: int) -> Any:
     return F.multiply(input, 0.0) + np.eye(input.array.shape[-1], dtype=input.array.dtype) if out is None else out
 
 
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta input + alpha mat1 @ mat2``."""
+    if alpha == 1:
+        return F.addmm(_scaled(input, beta), mat1, mat2)
+    return _scaled(input, beta) + _scaled(F.mm(mat1, mat2), alpha)
+
+
 def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta input + alpha mat @ vec``."""
     return _scaled(input, beta) + _scaled(mv(mat, vec), alpha)
