@@ -43,8 +43,8 @@ class LinAlgError(Refusal):
     """A matrix that cannot be factorised or inverted."""
 
 
-class Missing(AttributeError):
-    """A name that chainrule does not have; the message, made when it is read, says which come nearest."""
+class Unknown(AttributeError):
+    """A name that an object of the user's does not have; the message, made when it is read, says which come nearest."""
 
     def __init__(self, owner: str, name: str, known: Callable[[], Iterable[str]]) -> None:
         super().__init__(owner, name)
@@ -53,11 +53,18 @@ class Missing(AttributeError):
     def __str__(self) -> str:
         owner, name = self.args
         text = f"{owner} has no attribute {name!r}"
-        if name.startswith("__"):
-            return text
-        near = nearest(name, self._known())
-        hint = f" The nearest: {', '.join(near)}." if near else ""
-        return f"{text}: chainrule does not have it.{hint}"
+        return text if name.startswith("__") else text + self.hint(nearest(name, self._known()))
+
+    def hint(self, near: list[str]) -> str:
+        """What to say of the nearest names."""
+        return f". Did you mean: {', '.join(map(repr, near))}?" if near else ""
+
+
+class Missing(Unknown):
+    """A name that torch may have and chainrule does not."""
+
+    def hint(self, near: list[str]) -> str:
+        return ": chainrule does not have it." + (f" The nearest: {', '.join(near)}." if near else "")
 
 
 def missing(module: str, name: str, known: Iterable[str]) -> Missing:

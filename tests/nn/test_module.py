@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import traceback
 
 import pytest
 
@@ -216,7 +215,6 @@ def test_what_is_missing_is_said_with_the_nearest_name() -> None:
         assert not hasattr(owner, name)
 
 
-def test_of_an_attribute_that_a_module_does_not_have_python_says_which_was_meant() -> None:
-    with pytest.raises(AttributeError, match="'Sequential' object has no attribute 'parametres'$") as caught:
+def test_of_an_attribute_that_a_module_does_not_have_it_is_said_which_was_meant() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'parametres'\. Did you mean: 'parameters'\?"):
         net().parametres  # noqa: B018
-    assert "Did you mean: 'parameters'?" in "".join(traceback.format_exception_only(caught.value))

@@ -13,6 +13,7 @@ from chainrule.eager.dtypes import typename
 from chainrule.eager.functions.history import dtype_asked
 from chainrule.eager.layout import require_cpu
 from chainrule.eager.tensor import Parameter, Tensor
+from chainrule.errors import Unknown
 from chainrule.nn.modules.hooks import HOOKS, MARKS, Hooked
 from chainrule.nn.modules.state import Stateful
 from chainrule.nn.parameter import Buffer
@@ -63,7 +64,7 @@ class Module(Hooked, Stateful):
         for table in TABLES:
             if table in own and name in own[table]:
                 return own[table][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+        raise Unknown(f"'{type(self).__name__}' object", name, lambda: Module.__dir__(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
