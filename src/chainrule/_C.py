@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
-from chainrule.core.sweep import Node
+from chainrule.autograd.grad_mode import is_multithreading_enabled
 from chainrule.eager import tasks
 from chainrule.eager.context import FunctionCtx
 from chainrule.eager.custom import Function
 from chainrule.eager.edges import edge_of_node
-from chainrule.eager.gradfn import AccumulateGrad
+from chainrule.eager.gradfn import AccumulateGrad, public_edge
 from chainrule.eager.modes import is_grad_enabled
 from chainrule.eager.refusing import refusing, undefined
 from chainrule.eager.saved import SavedTensor, disabled
 from chainrule.eager.tensor import Tensor
+from chainrule.eager.writes import set_versions
 from chainrule.errors import missing
 
 __all__ = ["_autograd", "_functions", "has_lapack", "is_grad_enabled"]
@@ -46,25 +48,56 @@ class UndefinedGrad(FunctionCtx):
 
 
 _functions = SimpleNamespace(AccumulateGrad=AccumulateGrad, DelayedError=DelayedError, UndefinedGrad=UndefinedGrad)
-_autograd = SimpleNamespace(SavedTensor=SavedTensor, _saved_tensors_hooks_is_enabled=lambda: disabled() is None)
+_autograd = SimpleNamespace(
+    SavedTensor=SavedTensor,
+    _saved_tensors_hooks_is_enabled=lambda: disabled() is None,
+    _unsafe_set_version_counter=set_versions,
+)
 
 
 def _current_graph_task_id() -> int:
     """A number for the backward pass that is running, -1 outside of one."""
     task = tasks.present()
-    return -1 if task is None else id(task)
+    return -1 if task is None else task.number
+
+
+def _current_graph_task_execution_order() -> list[Any]:
+    """The nodes in the order in which the backward pass that is running comes, or came, to them."""
+    task = tasks.present()
+    if task is None:
+        raise RuntimeError("_current_graph_task_execution_order should only be called during the backward pass")
+    if is_multithreading_enabled():
+        raise RuntimeError(
+            "_current_graph_task_execution_order expects the current backward to be executed with multithreading disabled, "
+            "e.g. by running: with torch.autograd.set_multithreading_enabled(False):"
+        )
+    return [public_edge(at)[0] for at in task.order()]
+
+
+class _WeakTensorRef:
+    """A weak reference to a tensor."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = weakref.ref(tensor)
+
+    def expired(self) -> bool:
+        """Whether the tensor is gone."""
+        return self._tensor() is None
 
 
 def _will_engine_execute_node(node: Any) -> bool:
     """Whether the backward pass that is running comes, or came, to ``node``. Raises RuntimeError outside of one."""
+    if isinstance(node, Tensor):
+        raise RuntimeError("_will_engine_execute_node expects an grad_fn, but got a Tensor")
     task = tasks.present()
     if task is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
     at = edge_of_node(node)
-    if task.needed is not None and isinstance(at, Node) and not task.needed.get(at, False):
+    if task.needed is not None and not task.needed.get(at, False):
         if task.will_reach(at):
             raise RuntimeError(
-                "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad()"
+                "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). "
+                "This is currently not supported."
             )
         return False
     return task.will_reach(at)

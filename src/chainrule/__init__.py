@@ -41,6 +41,7 @@ from chainrule.eager.creation import (
     asarray,
     empty,
     empty_like,
+    empty_strided,
     eye,
     from_numpy,
     full,

@@ -8,7 +8,10 @@ from typing import Any
 from chainrule.autograd import anomaly_mode, function, grad_mode, graph, variable
 from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from chainrule.autograd.function import Function
-from chainrule.autograd.grad_mode import set_multithreading_enabled
+from chainrule.autograd.grad_mode import (
+    _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
+)  # fmt: skip
+from chainrule.autograd.grad_mode import is_multithreading_enabled, set_multithreading_enabled
 from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
@@ -18,7 +21,8 @@ from chainrule.errors import missing
 
 __all__ = [
     "Function", "SavedTensor", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function",
-    "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
+    "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_multithreading_enabled", "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip
 

@@ -32,6 +32,13 @@ def owned(arrays: dict[Any, Any], key: Any) -> Any:
     return g if isinstance(g, Tensor) else np.array(g, order="C")
 
 
+def laid_out_as(array: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """``g`` with its elements in the order of ``array``, as far as that has no gaps."""
+    out = np.empty_like(array)
+    out[...] = g
+    return out
+
+
 def add_to(grad: Tensor, g: Any) -> Tensor:
     """``grad + g``: in place, unless the sum is to be differentiated, or nobody may write there."""
     array = grad.array
@@ -51,4 +58,6 @@ def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
         tensor._grad = add_to(before, cotangents[tensor])
     else:
         g = owned(cotangents, tensor)
+        if not tensor.array.flags.c_contiguous and not isinstance(g, Tensor):
+            g = laid_out_as(tensor.array, g)
         tensor._grad = F.overwrite(wrap(g.array), g) if isinstance(g, Tensor) else leaf(g, tensor.lane)

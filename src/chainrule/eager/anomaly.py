@@ -15,6 +15,7 @@ from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node
 from chainrule.eager import modes, writes
 from chainrule.eager.gradfn import metadata_of
+from chainrule.eager.hooks import arranged
 from chainrule.eager.notice import ours
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import GraphError
@@ -98,7 +99,8 @@ class WatchedForm:
             for k, (edge, part) in enumerate(pulled):
                 if edge is not None and _has_nan(part):
                     report(self.node)
-                    raise RuntimeError(f"Function '{self.node.name()}' returned nan values in its {k}th output.")
+                    place = arranged(node, pulled)[1].get(k, k)
+                    raise RuntimeError(f"Function '{self.node.name()}' returned nan values in its {place}th output.")
         return pulled
 
 

@@ -159,8 +159,7 @@ def _unpacked(node: Node, kept: Any) -> Tensor | None:
 class SavedInFunction(saved.SavedTensor):
     """A tensor that a custom Function saved, before it is unpacked."""
 
-    def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
-        """Give the value to ``pack_hook`` now, and ask ``unpack_hook`` for it when it is needed."""
+    def _register(self, pack_hook: Any, unpack_hook: Any) -> None:
         node, k = self._node, self._number
         if node.x is None:
             raise RuntimeError(saved.FREED)

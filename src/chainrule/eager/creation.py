@@ -18,6 +18,7 @@ from chainrule.eager.data import array_of, is_sequence
 from chainrule.eager.layout import Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.tensor import Parameter, Tensor, wrap
+from chainrule.ops.strided import reach, seen
 
 
 def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -190,6 +191,15 @@ def only_known(name: str, options: dict[str, Any]) -> None:
 zeros = _filled("zeros", 0)
 ones = _filled("ones", 1)
 empty = _filled("empty", 0)
+
+
+def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: DType | None = None, device: Any = None,
+                  requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of any values whose elements lie ``stride`` apart."""
+    kind = checked_dtype("empty_strided", dtype, spec.default_float())
+    _, last = reach(tuple(size), tuple(stride))
+    memory = np.zeros(last + 1, kind.numpy)
+    return finish(seen(memory, tuple(size), tuple(stride), 0), requires_grad, device)
 
 
 def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, device: Any = None,

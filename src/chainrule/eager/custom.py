@@ -271,9 +271,10 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             found = fn(ctx, *args)
         if not modes.is_grad_enabled():
             return found
-        edges = [*ctx.node.edge_x, *(edge_of(g) for g in args if isinstance(g, Tensor))]
+        shown = ctx.node.edge_x
+        edges = [*shown, *(edge_of(g) for g in args if isinstance(g, Tensor))]
         several = found if isinstance(found, tuple) else (found,)
-        refused = tuple(value if value is None else refusing(ONCE, edges, value.array) for value in several)
+        refused = tuple(value if value is None else refusing(ONCE, edges, value.array, len(shown)) for value in several)
         return refused if isinstance(found, tuple) else refused[0]
 
     return wrapper

@@ -233,6 +233,17 @@ def hooked_form(node: Node) -> HookedForm:
     return node.form
 
 
+def hooks_dict(tensor: Tensor) -> dict[int, Any] | None:
+    """The hooks on a tensor, by number; None if there never were any."""
+    found = getattr(tensor if tensor.node is None else tensor.node, "hooks", None)
+    return None if found is None else found.functions
+
+
+def set_hooks_dict(tensor: Tensor, table: dict[Any, Any] | None) -> None:
+    """Let these be the hooks on a tensor."""
+    hooks_of(tensor).functions = {} if table is None else table
+
+
 def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
     """Call ``hook(grad)`` whenever the gradient of this tensor is computed; what it returns replaces it."""
     if not tensor.requires_grad:

@@ -155,9 +155,20 @@ def properties() -> dict[str, property]:
         "T": property(T), "mT": property(mT), "H": property(H), "mH": property(mH),
         "real": property(real, lambda self, value: store_part(self.real, value)),
         "imag": property(imag, lambda self, value: store_part(self.imag, value)),
-        "grad_fn": property(grad_fn), "_version": property(writes.version_of),
+        "grad_fn": property(grad_fn), "_grad_fn": property(grad_fn, None, not_deleted("_grad_fn")),
+        "_backward_hooks": property(hooks.hooks_dict, hooks.set_hooks_dict, not_deleted("_backward_hooks")),
+        "_version": property(writes.version_of),
         "_base": property(views.base_of),
     }  # fmt: skip
+
+
+def not_deleted(name: str) -> Callable[[Tensor], None]:
+    """What refuses to delete this attribute."""
+
+    def refuse(self: Tensor) -> None:
+        raise RuntimeError(f"Deleting tensor.{name} is not allowed.")
+
+    return refuse
 
 
 def real(self: Tensor) -> Any:

@@ -11,6 +11,7 @@ from chainrule.core.primitive import CUSTOM, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.spec import of_numpy
 from chainrule.core.sweep import Node, Port
+from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor, wrap
 
 
@@ -45,7 +46,7 @@ class RefusingForm:
         return node.edge_x  # type: ignore[no-any-return]
 
     def shown_edges(self, node: Node) -> list[Any]:
-        return list(node.edge_x)
+        return list(node.edge_x[: node.params])
 
     def saved(self, node: Node) -> tuple[Any, ...]:
         return ()
@@ -58,6 +59,22 @@ class RefusingForm:
 
     def pull(self, node: Node, g: Any) -> Any:
         raise RuntimeError(self.message)
+
+
+class Underived(RefusingForm):
+    """A node of a function that torch has no derivative for."""
+
+    __slots__ = ("shown_name",)
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"the derivative for '{function}' is not implemented.")
+        self.shown_name = f"{function.title().replace('_', '')}Backward0"
+
+    def name(self, node: Node) -> str:
+        return self.shown_name
+
+    def pull(self, node: Node, g: Any) -> Any:
+        raise NotImplementedError(self.message)
 
 
 class UndefinedForm(RefusingForm):
@@ -102,9 +119,21 @@ def undefined(t: Tensor) -> Tensor:
     return wrap(t.array, node)
 
 
-def refusing(message: str, edges: list[Any], array: np.ndarray) -> Tensor:
-    """A tensor that depends on ``edges`` in a way that nobody knows: differentiating it raises ``message``."""
-    node = new_node(RefusingForm(message), tuple(edges), None)
+def refusing(message: str, edges: list[Any], array: np.ndarray, shown: int | None = None) -> Tensor:
+    """A tensor that depends on ``edges`` in a way that nobody knows: differentiating it raises ``message``.
+
+    ``shown`` is how many of the edges torch has too.
+    """
+    node = new_node(RefusingForm(message), tuple(edges), shown)
+    node.shape, node.dtype = array.shape, of_numpy(array.dtype)
+    return wrap(array, node)
+
+
+def underived(function: str, x: Tensor, array: np.ndarray) -> Tensor:
+    """The result of a function of ``x`` without a derivative: NotImplementedError when it is asked for."""
+    if not (x.requires_grad and modes.is_grad_enabled()):
+        return wrap(array)
+    node = new_node(Underived(function), (edge_of(x),), None)
     node.shape, node.dtype = array.shape, of_numpy(array.dtype)
     return wrap(array, node)
 

@@ -135,8 +135,13 @@ class SavedTensor:
         self._node = node
         self._number = number  # of the operand; -1 for the output
 
-    def register_hooks(self, pack_hook: Hook, unpack_hook: Hook) -> None:
-        """Give the value to ``pack_hook`` now, and ask ``unpack_hook`` for it when it is needed."""
+    def register_hooks(self, *hooks: Hook) -> None:
+        """``register_hooks(pack_hook, unpack_hook)``: pack the value now, and unpack it when it is needed."""
+        if len(hooks) != 2 or not all(map(callable, hooks)):
+            raise TypeError("register_hooks(): incompatible function arguments: a function to pack and one to unpack wanted")
+        self._register(*hooks)
+
+    def _register(self, pack_hook: Hook, unpack_hook: Hook) -> None:
         node = self._node
         if isinstance(node.form, Spent):
             raise RuntimeError(FREED)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Final
 
-from chainrule.core.sweep import Node, Port
+from chainrule.core.sweep import Node, Port, arrivals
 
 _task: ContextVar[Task | None] = ContextVar("chainrule_backward", default=None)
 present: Final = _task.get
 enter: Final = _task.set
+
+
+_numbers: Final = itertools.count()
 
 
 class Task:
@@ -30,12 +34,33 @@ class Task:
         """What hooks that work together want to remember during this pass."""
         return {}
 
+    @cached_property
+    def number(self) -> int:
+        """Another number for each pass that is asked for it."""
+        return next(_numbers)
+
     def will_reach(self, edge: Any) -> bool:
         """Whether a cotangent can come to this edge in this pass."""
         node = edge.node if type(edge) is Port else edge
         if self.reachable is None:
             self.reachable = reachable([edge for edge, _ in self.roots])
         return node in self.reachable and (self.needed is None or edge in self.needed or node in self.needed)
+
+    def order(self) -> list[Any]:
+        """The nodes and leaves of this pass, in its order: the latest call first, leaves as soon as they are complete."""
+        awaited = arrivals([edge for edge, _ in self.roots], self.needed)
+        reached = (node for node in reachable([edge for edge, _ in self.roots]) if type(node) is Node)
+        found: list[Any] = []
+        for node in sorted(reached, key=lambda node: -node.seq):
+            if self.needed is not None and node not in self.needed:
+                continue
+            found.append(node)
+            for edge in node.form.edges(node) if self.needed is None or self.needed[node] else ():
+                if edge in awaited:
+                    awaited[edge] -= 1
+                    if awaited[edge] == 0:
+                        found.append(edge)
+        return found
 
     def finish(self) -> None:
         """Call what was queued for the end, and what that queues."""

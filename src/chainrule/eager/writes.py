@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -95,6 +95,18 @@ def version_of(tensor: Tensor) -> int:
         raise RuntimeError("Inference tensors do not track version counter.")
     writes = _log.get(id(owner_of(tensor.array)))
     return 0 if writes is None or tensor.uncounted else writes.count
+
+
+def set_versions(tensors: Sequence[Tensor], versions: Sequence[int]) -> None:
+    """Let these tensors count as written to so often, the later writes as none. RuntimeError for negative numbers."""
+    for tensor, version in zip(tensors, versions, strict=True):
+        if version < 0:
+            raise RuntimeError(f"Cannot set a version_counter to a negative value: {version}")
+        writes = first_write(owner_of(tensor.array))
+        dropped = writes.count - version
+        writes.count = version
+        for _ in range(min(dropped, len(writes.seqs))):
+            writes.seqs.pop()
 
 
 def saved_arrays(node: Node) -> Iterator[np.ndarray]:

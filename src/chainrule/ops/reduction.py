@@ -68,9 +68,15 @@ linear(np.mean, lambda g, x, *, axis=None, keepdims=False: restore(g / count(x.s
 # Extrema: ties share evenly
 
 
+def _at_the(out: Any, x: Any) -> Any:
+    """Where ``x`` is ``out``, a scalar, NaN being NaN."""
+    return (x == out) | (np.isnan(x) & np.isnan(out))
+
+
 def extremum_pullback(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
     """``g`` shared evenly among the elements that equal the extremum."""
-    ties = np.where(x == restore(out, x, axis, keepdims), np.ones_like(x), 0.0)
+    equal = _at_the(out, x) if axis is None else x == restore(out, x, axis, keepdims)
+    ties = np.where(equal, np.ones_like(x), 0.0)
     return restore(g / np.sum(ties, axis=axis, keepdims=keepdims), x, axis, keepdims) * ties
 
 
@@ -188,11 +194,6 @@ def median(x: Any) -> Any:
     if flat.dtype.kind == "f" and np.isnan(flat).any():
         return np.asarray(np.nan, x.dtype)
     return np.asarray(np.partition(flat, (flat.size - 1) // 2)[(flat.size - 1) // 2])
-
-
-def _at_the(out: Any, x: Any) -> Any:
-    """Where ``x`` is ``out``, NaN being NaN."""
-    return (x == out) | (np.isnan(x) & np.isnan(out))
 
 
 def _median_pullback(g: Any, x: Any, out: Any) -> Any:

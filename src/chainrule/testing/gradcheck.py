@@ -220,12 +220,14 @@ class Check:
             ahead = [y.array.copy() for y in floats(func(*self.inputs))]
         finally:
             values[...] = before
-        for a, b in zip(ahead, behind, strict=True):
-            if a.shape != b.shape:
-                raise AssertionError(
-                    f"Expected `func` to return outputs with the same shape when inputs are perturbed on index {where} by "
-                    f"{eps}, but got: shapes {wrap(b).shape} and {wrap(a).shape}."
-                )
+        place = "" if where is None else f"on index {where} "
+        for a, b in zip(map(wrap, ahead), map(wrap, behind), strict=True):
+            for what, of_a, of_b in (("shape", a.shape, b.shape), ("dtype", a.dtype, b.dtype)):
+                if of_a != of_b:
+                    raise AssertionError(
+                        f"Expected `func` to return outputs with the same {what} when inputs are perturbed {place}by {eps}, "
+                        f"but got: {what}s {of_b} and {of_a}."
+                    )
         return [np.asarray((a - b) / (2 * eps)) for a, b in zip(ahead, behind, strict=True)]
 
     def numeric_jacobian(self, func: Callable[..., Any], x: Tensor) -> list[np.ndarray]:

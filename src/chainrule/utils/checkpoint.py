@@ -74,7 +74,9 @@ def checkpoint(
         first, second = context_fn()
         frame = Frame(function, args, kwargs, second, early_stop and _early_stop.get(), preserve_rng_state, determinism_check)
         with frame.hooks(), first:
-            return function(*args, **kwargs)
+            out = function(*args, **kwargs)
+        frame.completed = True
+        return out
     if kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
     if context_fn is not noop_context_fn or debug:
@@ -158,7 +160,9 @@ class Frame:
         self.early_stop = early_stop
         self.random = default_generator.get_state() if preserve else None
         self.check = check
+        self.completed = False  # whether the first run has come to its end: it may hold backward passes of its own
         self.holders: list[weakref.ref[Holder]] = []
+        self.count_again = 0  # how many tensors the last run saved
         self.found: weakref.WeakKeyDictionary[Any, dict[int, Tensor]] = weakref.WeakKeyDictionary()  # by backward pass
 
     def hooks(self) -> saved_tensors_hooks:
@@ -171,20 +175,22 @@ class Frame:
         return holder
 
     def restore(self, holder: Holder) -> Tensor:
-        """The saved tensor, computed again if this pass has not done so."""
+        """The saved tensor, computed again if this pass has not done so; each can be had once in a pass."""
         task = tasks.present()
         found = None if task is None else self.found.get(task)
-        if not found:
+        if found is None:
             found = self.run_again()
             if task is not None:
                 self.found[task] = found
         if holder.number not in found:
+            if holder.number < self.count_again:
+                raise CheckpointError(UNPACKED)
             raise CheckpointError(
                 "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
                 f"recomputation.\nNumber of tensors saved during forward: {len(self.holders)}\nNumber of tensors saved during "
-                f"recomputation: {len(found)}."
+                f"recomputation: {self.count_again}."
             )
-        return found[holder.number]
+        return found.pop(holder.number)
 
     def run_again(self) -> dict[int, Tensor]:
         """Run the function once more, and return what it saves, by number."""
@@ -194,6 +200,8 @@ class Frame:
         def keep(t: Tensor) -> Tensor:
             number = counted[0]
             counted[0] += 1
+            if number >= len(self.holders) and not self.completed:
+                return t  # what the rest of the first run is still going to save
             if number >= len(self.holders):
                 raise CheckpointError(
                     "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original "
@@ -213,7 +221,9 @@ class Frame:
         finally:
             if random is not None:
                 default_generator.set_state(random)
-        self.compare(found)
+        self.count_again = counted[0]
+        if self.completed:
+            self.compare(found)
         return found
 
     def compare(self, found: dict[int, Tensor]) -> None:
@@ -232,6 +242,13 @@ class Frame:
                 "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during the "
                 f"forward pass.\n{''.join(wrong)}"
             )
+
+
+UNPACKED: Final = (
+    "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. If you are calling "
+    "ctx.saved_tensors in backward, make sure to do so only once. Otherwise please open an issue with details on your use "
+    "case."
+)
 
 
 class Input:

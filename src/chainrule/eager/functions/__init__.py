@@ -29,7 +29,7 @@ FUNCTIONS_ONLY: Final = (
 )  # fmt: skip
 METHODS_ONLY: Final = (
     "storage_offset", "sum_to_size", "split_with_sizes", "view", "view_as", "reshape_as", "expand", "expand_as", "repeat",
-    "to", "type_as", "contiguous", "detach_",
+    "to", "type_as", "to_dense", "contiguous", "detach_",
 )  # fmt: skip
 HELPERS: Final = (
     "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem",

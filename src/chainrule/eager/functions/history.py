@@ -72,6 +72,11 @@ def laid_out(x: Any, memory_format: MemoryFormat) -> Any:
     return F.transpose(F.ascontiguousarray(F.transpose(x, axes)), tuple(axes.index(k) for k in range(x.ndim)))
 
 
+def to_dense(input: Any, dtype: DType | None = None, *, masked_grad: bool | None = None) -> Any:
+    """``input`` itself (in ``dtype``): every tensor is dense here."""
+    return input if dtype is None else input.cast(dtype)
+
+
 def detach(input: Any) -> Tensor:
     """The same memory without the history."""
     t = wrap(input.array)

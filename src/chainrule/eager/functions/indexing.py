@@ -284,8 +284,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     """``out[i, j] = input[index[i, j], j]`` for dim 0, and so on."""
     axis = axis_of(dim, input.ndim)
     check_index("gather", input, index, "input")
-    if input.ndim == 0:
-        return F.reshape(gather(F.reshape(input, (1,)), 0, F.reshape(index, (-1,))), index.array.shape)
+    if input.ndim == 0 or index.ndim == 0:
+        return F.reshape(gather(F.reshape(input, (-1,)), 0, F.reshape(index, (-1,))), index.array.shape)
     large = too_large(input, index, axis)
     if large is not None:
         raise large

@@ -51,9 +51,9 @@ def check_dtype(name: str, input: Any, source: Any) -> None:
 
 
 def _placed(fun: Any, input: Any, index: Any, src: Any, axis: int) -> Any:
-    if input.ndim == 0:
+    if input.ndim == 0 or index.ndim == 0:
         flat = F.reshape(src, (-1,)) if isinstance(src, Tensor) else src
-        return F.reshape(_placed(fun, F.reshape(input, (1,)), F.reshape(index, (-1,)), flat, 0), ())
+        return F.reshape(_placed(fun, F.reshape(input, (-1,)), F.reshape(index, (-1,)), flat, 0), input.array.shape)
     check_range(input, index, axis)
     if isinstance(src, Tensor) and src.ndim and any(n > m for n, m in zip(index.array.shape, src.array.shape, strict=False)):
         raise Refusal(

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.functions.reductions import result_text, sort
+from chainrule.eager.refusing import underived
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, not_a_tensor, type_name
 
@@ -39,7 +40,25 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
     axis = None if dim is None else axis_of(dim, array.ndim)
     settings: Any = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": axis}
     found = np.unique(array, **settings)
-    return tuple(map(wrap, found)) if isinstance(found, tuple) else wrap(found)
+    several = found if isinstance(found, tuple) else (found,)
+    values = underived("_unique2" if dim is None else "unique_dim", input, several[0])
+    return (values, *map(wrap, several[1:])) if isinstance(found, tuple) else values
+
+
+def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """The elements (or slices along ``dim``) without those that equal the one before, on request as in `unique`."""
+    array = _array("unique_consecutive", input)
+    axis = 0 if dim is None else axis_of(dim, array.ndim)
+    rows = array.reshape(-1) if dim is None else np.moveaxis(array, axis, 0)
+    changes = (rows[1:] != rows[:-1]).any(tuple(range(1, rows.ndim)))
+    first = np.flatnonzero(np.concatenate([np.ones(min(len(rows), 1), bool), changes]))
+    values = underived("unique_consecutive", input, np.moveaxis(rows[first], 0, axis))
+    if not (return_inverse or return_counts):
+        return values
+    counts = np.diff(np.append(first, len(rows)))
+    inverse = np.repeat(np.arange(len(first)), counts)
+    extra = [inverse if dim is not None else inverse.reshape(array.shape)] if return_inverse else []
+    return (values, *map(wrap, [*extra, counts] if return_counts else extra))
 
 
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.eager.functions.axes import axes_of, axis_of
+from chainrule.eager.functions.indexing import gather, masked_select
 from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import wrap
@@ -94,6 +95,19 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         return F.median(input)
     n = input.array.shape[axis_of(dim, input.ndim)] if input.ndim else 1
     return MedianResult(*kthvalue(input, (n + 1) // 2, dim, keepdim))
+
+
+def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The `median` of what is not NaN; NaN where nothing is."""
+    there = np.logical_not(np.isnan(input.array))
+    if dim is None:
+        return F.median(masked_select(input, wrap(there)) if there.any() else input)
+    axis = axis_of(dim, input.ndim)
+    order = np.argsort(input.array, axis=axis, kind="stable")  # NaN last
+    middle = np.maximum(there.sum(axis, keepdims=True) - 1, 0) // 2
+    index = wrap(np.take_along_axis(order, middle, axis))
+    values = gather(input, axis, index)
+    return MedianResult(values, index) if keepdim else MedianResult(values.squeeze(axis), index.squeeze(axis))
 
 
 def cummax(input: Any, dim: int) -> Any:
