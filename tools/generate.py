@@ -113,7 +113,7 @@ def tensor_stub() -> str:
     lines.append("class Tensor(Box):")
     lines += ["    array: Any", "    lane: Lane", "    node: Any", "    leaf: builtins.bool", "    hooks: Any", "    base: Any",
               "    uncounted: builtins.bool", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
-              "    level: builtins.int", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
+              "    level: builtins.int", "    def _catch_up(self) -> None: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
               "    is_cuda: ClassVar[builtins.bool]", "    is_sparse: ClassVar[builtins.bool]",
               "    is_quantized: ClassVar[builtins.bool]",
               "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]  # fmt: skip
@@ -131,6 +131,7 @@ from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layou
 
 def wrap(array: Any, node: Any = ...) -> Tensor: ...
 def leaf(array: Any, lane: Lane) -> Tensor: ...
+def edge_of(t: Any) -> Any: ...
 """
 PROPERTIES = {"dtype": "DType", "shape": "Size", "ndim": "builtins.int", "is_leaf": "builtins.bool", "itemsize": "builtins.int",
               "nbytes": "builtins.int", "output_nr": "builtins.int", "retains_grad": "builtins.bool"}  # fmt: skip

@@ -10,7 +10,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.sweep import Node
-from chainrule.eager.engine import edge_of, needed_for, seeds
+from chainrule.eager.edges import edge_at
+from chainrule.eager.engine import needed_for, seeds
 
 
 def leaf(*values: float) -> cr.Tensor:
@@ -117,10 +118,10 @@ def test_seeds() -> None:
     x = leaf(1.0)
     y = x * 2.0
     ((edge, g),) = seeds([y], None, False)
-    assert edge is y.node is edge_of(y)
+    assert edge is y.node is edge_at(y)
     assert (type(g), g.tolist()) == (np.ndarray, [1.0])
     ((edge, g),) = seeds([x], None, True)
-    assert edge is x is edge_of(x)
+    assert edge is x is edge_at(x)
     assert type(g) is cr.Tensor
     ((_, g),) = seeds([y], cr.ones(1, dtype=cr.float32), False)
     assert g.dtype == np.float64  # in the dtype of the output

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.eager import inplace
 from tests.oracle import agree, raises
 
 METHODS = (
@@ -300,3 +301,54 @@ def test_no_primitive_gives_memory_of_its_operand_unless_it_says_so() -> None:
                 for x in operands:
                     if isinstance(x, np.ndarray) and isinstance(part, np.ndarray) and part.size:
                         assert not np.shares_memory(part, x), p
+
+
+def test_views_that_are_not_used_cost_nothing_when_their_base_is_written() -> None:
+    y = cr.ones(300, requires_grad=True) * 1
+    rows = [y[k] for k in range(300)]
+    made: list[object] = []
+    original = inplace.history_of
+    inplace.history_of = lambda view, base: made.append(view) or original(view, base)  # type: ignore[func-returns-value]
+    try:
+        for row in rows:
+            row.mul_(2.0)
+    finally:
+        inplace.history_of = original
+    assert len(made) == 299  # each but the first for its own write, not 300 for each
+    (rows[0] * 3 + y.sum()).backward()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "v.grad_fn",
+        "(v * 2).sum().backward(); x.grad",
+        "v.sum().backward(); x.grad",
+        "torch.autograd.grad(y.sum(), v, allow_unused=True)",
+        "torch.autograd.grad(v.sum(), x)",
+        "v.grad_fn; h = v.register_hook(lambda g: print(g)); v.sum().backward()",
+        "v.retain_grad(); (v * 3).sum().backward(); v.grad",
+        "v.detach(), v.detach() * 2",
+        "v",
+        "v.data, v._version, v.is_leaf, v.requires_grad, v._base is y",
+        "v.mul_(3); v.sum().backward(); x.grad",
+        "v[0] = 7; v.sum().backward(); x.grad",
+        "v.zero_(); v.grad_fn, x",
+        "v.t_(); v.sum().backward(); x.grad",
+        "torch.autograd.graph.get_gradient_edge(v).node.name()",
+        "v.view(2).sum().backward(); x.grad",
+        "v.data = torch.zeros(2); v.requires_grad, v.grad_fn is None",
+        "torch.autograd.backward(v, torch.ones(2), inputs=[x]); x.grad",
+        "F.apply(v).sum().backward(); x.grad",
+        "torch.stack([v, v]).sum().backward(); x.grad",
+        "with torch.no_grad(): v.add_(1)\nv.sum().backward(); x.grad, v",
+        "y.data = torch.ones(4); v.requires_grad",
+        "v += v; v.sum().backward(); x.grad",
+        "torch.exp(v, out=torch.empty(2).copy_(v).detach())",
+    ],
+)
+def test_a_view_whose_base_was_written_to(use: str) -> None:
+    agree("class F(torch.autograd.Function):\n"
+          "    @staticmethod\n    def forward(ctx, t):\n        ctx.save_for_backward(t)\n        return t * t\n"
+          "    @staticmethod\n    def backward(ctx, g):\n        return 2 * g * ctx.saved_tensors[0]\n"
+          "x = torch.arange(4.0, requires_grad=True)\ny = x * 1\nv = y[1:3]\nw = y[2:]\nw.mul_(5)\n" + use)  # fmt: skip

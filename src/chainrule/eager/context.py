@@ -11,7 +11,7 @@ from chainrule.core.rules import SPENT
 from chainrule.core.sweep import Node
 from chainrule.eager import modes, saved
 from chainrule.eager.gradfn import GradFn
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.eager.writes import check_unwritten, numbered_output, output_of
 from chainrule.errors import GraphError
 
@@ -145,13 +145,13 @@ def _unpacked(node: Node, kept: Any) -> Tensor | None:
         array, kept = kept.packed.array(), kept.value
     else:
         array = kept.array
-        origin = numbered_output(node, kept.number) if isinstance(kept, Output) else output_of(kept.node)
+        origin = numbered_output(node, kept.number) if isinstance(kept, Output) else output_of(edge_of(kept))
         check_unwritten(node, array, origin)
     if isinstance(kept, Output):
         return wrap(array, node.form.port(node, kept.number))
     if array is kept.array:
         return kept  # type: ignore[no-any-return]
-    t = wrap(array, kept.node)
+    t = wrap(array, edge_of(kept) if kept.node is not None else None)
     t.leaf = kept.leaf
     return t
 

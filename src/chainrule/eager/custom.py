@@ -21,8 +21,8 @@ from chainrule.eager.context import FunctionCtx, kept_value
 from chainrule.eager.functions.history import detach
 from chainrule.eager.notice import notice
 from chainrule.eager.pullback import CustomForm
-from chainrule.eager.refusing import edge_of, new_node, refusing
-from chainrule.eager.tensor import Tensor, leaf
+from chainrule.eager.refusing import new_node, refusing
+from chainrule.eager.tensor import Tensor, edge_of, leaf
 from chainrule.eager.writes import log_write
 
 

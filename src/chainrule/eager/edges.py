@@ -11,7 +11,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager import tasks
 from chainrule.eager.gradfn import AccumulateGrad, GradFn, public_edge
 from chainrule.eager.hooks import RemovableHandle, hooks_of
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 
 
 class GradientEdge(NamedTuple):
@@ -33,13 +33,14 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    return GradientEdge(*public_edge(tensor if tensor.node is None else tensor.node))
+    return GradientEdge(*public_edge(edge_of(tensor)))
 
 
-def edge_of(where: Any) -> Any:
+def edge_at(where: Any) -> Any:
     """The edge that a tensor or a GradientEdge stands for; TypeError for anything else."""
     if isinstance(where, Tensor):
-        return where if where.node is None else where.node
+        edge = edge_of(where)
+        return where if edge is None else edge
     if not isinstance(where, GradientEdge):
         raise TypeError(f"expected a Tensor or a GradientEdge, but got {type(where).__name__}")
     at = edge_of_node(where.node)
@@ -102,7 +103,7 @@ def _gathering(i: int, tensors: Sequence[Any], fn: Callable[..., None], key: int
             return
         state = task.shared.get(key)
         if state is None:
-            coming = sum(t.requires_grad and task.will_reach(edge_of(t)) for t in tensors)
+            coming = sum(t.requires_grad and task.will_reach(edge_at(t)) for t in tensors)
             state = task.shared[key] = {"grads": [None] * len(tensors), "left": coming}
         state["grads"][i] = grad
         state["left"] -= 1

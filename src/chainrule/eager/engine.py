@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import modes, tasks, writes
 from chainrule.eager.accumulating import store
-from chainrule.eager.edges import GradientEdge, edge_of
+from chainrule.eager.edges import GradientEdge, edge_at
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.tasks import Task
@@ -63,7 +63,7 @@ def seeds(outputs: Sequence[Any], gradients: Any, create_graph: bool) -> list[tu
         seed = implicit_seed(y) if given[i] is None else checked_seed(i, y, given[i])
         if not y.requires_grad:
             raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        edge = y if y.node is None else y.node
+        edge = edge_at(y)
         if create_graph:
             roots.append((edge, seed if isinstance(seed, Tensor) else wrap(seed)))
         else:
@@ -73,7 +73,7 @@ def seeds(outputs: Sequence[Any], gradients: Any, create_graph: bool) -> list[tu
 
 def stand_in(where: GradientEdge) -> Tensor:
     """A tensor at an edge, of the shape and dtype of its cotangents, whose values are never looked at."""
-    edge = edge_of(where)
+    edge = edge_at(where)
     if isinstance(edge, Tensor):
         return edge
     return wrap(np.broadcast_to(np.zeros((), edge.dtype.numpy), edge.shape), edge)
@@ -210,7 +210,7 @@ def revive(node: Node) -> Node:
 
 def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Any], captured: dict[Any, Any]) -> tuple[Any, Any]:
     """What keeps a sweep to the ways to ``targets``, and puts the cotangents of non-leaf ones into ``captured``."""
-    edges = {edge_of(t) for t in targets}
+    edges = {edge_at(t) for t in targets}
     ports = {(e.node, e.index): e for e in edges if type(e) is Port}
 
     def watch(node: Node, g: Any) -> None:
@@ -260,8 +260,8 @@ def backward(
             retain_grad(t)
     needed, watch = _limits(roots, targets, {})
     for t in targets:
-        if edge_of(t) in needed:
-            needed[edge_of(t)] = True  # torch runs the node of what it accumulates into, with its hooks
+        if edge_at(t) in needed:
+            needed[edge_at(t)] = True  # torch runs the node of what it accumulates into, with its hooks
     run(roots, retain, create_graph, accumulate_one, accumulate, needed, watch)
 
 
@@ -290,7 +290,7 @@ def grad(
             arrived(tensor, leaves)
 
     run(roots, retain, create_graph, arrived, finish, *_limits(roots, xs, captured))
-    found = [_boxed(captured.get(edge_of(x))) for x in xs]
+    found = [_boxed(captured.get(edge_at(x))) for x in xs]
     for i, g in enumerate(found):
         if g is None and not (allow_unused or materialize_grads):
             raise RuntimeError(

@@ -15,7 +15,7 @@ from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager.accumulating import store
 from chainrule.eager.refusing import Absent
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.errors import ShapeError, type_name
 
 
@@ -139,7 +139,7 @@ def _all_replaced(hook: Any, found: Any, before: tuple[Any, ...]) -> tuple[Any, 
 
 def hooks_of(tensor: Tensor) -> Hooks:
     """The hooks on the edge of ``tensor``, made if there are none."""
-    return hooks_of_edge(tensor if tensor.node is None else tensor.node)
+    return hooks_of_edge(tensor if tensor.node is None else edge_of(tensor))
 
 
 def hooks_of_edge(edge: Any) -> Hooks:
@@ -235,7 +235,7 @@ def hooked_form(node: Node) -> HookedForm:
 
 def hooks_dict(tensor: Tensor) -> dict[int, Any] | None:
     """The hooks on a tensor, by number; None if there never were any."""
-    found = getattr(tensor if tensor.node is None else tensor.node, "hooks", None)
+    found = getattr(tensor if tensor.node is None else edge_of(tensor), "hooks", None)
     return None if found is None else found.functions
 
 

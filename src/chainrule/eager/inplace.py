@@ -15,7 +15,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.modes import NO_GRAD
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import LANES, Tensor, edge_of, wrap
 from chainrule.eager.views import window_of
 from chainrule.eager.writes import log_write
 from chainrule.errors import ShapeError, broadcast_error, shape_text, type_name
@@ -61,7 +61,7 @@ def operand(t: Tensor) -> Tensor:
     """What an in-place operation computes with: ``t``, or a copy where hooks are to keep what is about to be overwritten."""
     if not (modes.present().saving and t.node is not None):
         return t
-    alias = wrap(t.array.copy(), t.node)
+    alias = wrap(t.array.copy(), edge_of(t))
     alias.lane = t.lane
     return alias
 
@@ -111,14 +111,14 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
 
 def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], store: Callable[[], None]) -> None:
     """Write to ``t`` by ``store`` what the linear primitive ``p`` gives of it and ``others``: no copy of t is made."""
-    edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in others)
+    edges = tuple(edge_of(x) if isinstance(x, Tensor) else None for x in others)
     recording = modes.is_grad_enabled() and (is_recorded(t) or any(e is not None for e in edges))
     check_writable(t, recording, whole=False)
     store()
     log_write(t)
     if recording:
         raws = [x.array if isinstance(x, Tensor) else x for x in others]
-        rebase(t, record(p, (t.node, *edges), [t.array, *raws], t.array, params))
+        rebase(t, record(p, (edge_of(t), *edges), [t.array, *raws], t.array, params))
     elif t.base is not None:
         views.written(t)
 
@@ -139,7 +139,7 @@ def look_as(t: Tensor, seen: Tensor) -> Tensor:
 
 def zeroed(t: Tensor) -> Any:
     """The node of a write of values that do not depend on ``t`` or anything else: it stays recorded, with derivative 0."""
-    return record(ZERO, (t.node,), [t.array], t.array, {})
+    return record(ZERO, (edge_of(t),), [t.array], t.array, {})
 
 
 def rebase(t: Tensor, node: Any) -> None:
@@ -163,12 +163,16 @@ def rebase(t: Tensor, node: Any) -> None:
         move_retained(base, outer)
         base.node = outer
     for kind, view in list(views.live(base)):
-        if views.inherited_kind(view, base, kind, old) is views.PLAIN:
+        if view.lane.behind:
+            continue
+        if views.inherited_kind(view, base, kind, old) is not views.PLAIN:
+            views.make_stale(view)
+        elif retains(view):
             history = history_of(view, base)
             move_retained(view, history)
             view.node = history
         else:
-            views.make_stale(view)
+            views.fall_behind(view)
 
 
 def record(p: Primitive, edges: tuple[Any, ...], operands: list[Any], out: Any, params: dict[str, Any]) -> Any:
@@ -202,11 +206,27 @@ def history_of(view: Tensor, base: Tensor) -> Any:
     return record(AS_STRIDED, (edge,), [array], view.array, {"window": window})
 
 
+def catch_up(view: Tensor) -> None:
+    """Give a view whose base has been rewritten its history."""
+    view.lane = LANES[view.array.dtype]
+    base = views.base_of(view)
+    if base is not None:
+        view.node = history_of(view, base)
+
+
+Tensor._catch_up = catch_up  # type: ignore[assignment]
+
+
+def retains(t: Tensor) -> bool:
+    """Whether ``t`` keeps its gradient, which is that of its present values, under its new history too."""
+    hooks = getattr(t.node, "hooks", None)
+    return hooks is not None and hooks.retained is not None and hooks.retained() is t
+
+
 def move_retained(t: Tensor, node: Any) -> None:
     """Let a tensor that retains its gradient do so under its new history: it is the gradient of its present values."""
-    old = getattr(t.node, "hooks", None)
-    if old is not None and old.retained is not None and old.retained() is t and node is not None:
-        old.retained = None
+    if retains(t) and node is not None:
+        t.node.hooks.retained = None
         hooks_of_edge(node).retained = weakref.ref(t)
 
 

@@ -18,14 +18,15 @@ class Lane:
     moved about without looking at the dtype.
     """
 
-    __slots__ = ("dtype", "inference", "native", "numpy", "plain", "scalars", "stale")
+    __slots__ = ("behind", "dtype", "inference", "native", "numpy", "plain", "scalars", "stale")
 
-    def __init__(self, dtype: DType, *, inference: bool = False, stale: bool = False) -> None:
+    def __init__(self, dtype: DType, *, inference: bool = False, stale: bool = False, behind: bool = False) -> None:
         self.dtype = dtype
         self.numpy = dtype.numpy
         self.inference = inference
         self.stale = stale  # views that were left without a history: no call with them takes a fast path
-        self.native = not (inference or stale)
+        self.behind = behind  # views whose history is to be found out when they are used
+        self.native = not (inference or stale or behind)
         self.plain = self.native and dtype.name in ("float32", "float64")
         self.scalars: dict[float, np.ndarray] = {}  # Python numbers as 0-d arrays: NumPy takes these twice as fast
 
@@ -33,6 +34,7 @@ class Lane:
 LANES: Final = {d.numpy: Lane(d) for d in spec.DTYPES}
 INFERENCE_LANES: Final = {d.numpy: Lane(d, inference=True) for d in spec.DTYPES}
 STALE_LANES: Final = {d.numpy: Lane(d, stale=True) for d in spec.DTYPES}
+BEHIND_LANES: Final = {d.numpy: Lane(d, behind=True) for d in spec.DTYPES}
 
 
 def lane_of(array: Any) -> Lane:

@@ -23,7 +23,7 @@ from chainrule.eager.functions.shapes import H, T, mH, mT
 from chainrule.eager.gradfn import public_edge
 from chainrule.eager.out import into, with_out
 from chainrule.eager.specialise import OPERATORS, F, Functions, operate
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 
 TABLE_NAMES: Final = {
     name: p for p in TABLE.values() if not p.variadic for name in p.torch.split() if name not in functions.ALL
@@ -212,7 +212,7 @@ def grad_fn(self: Tensor) -> Any:
     """The recorded call that made this tensor, or None for a leaf."""
     if self.lane.stale:
         views.check_stale(self)
-    return None if self.node is None else public_edge(self.node)[0]
+    return None if self.node is None else public_edge(edge_of(self))[0]
 
 
 def apply(self: Tensor, primitive: Primitive, operands: Any, params: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from chainrule.core.rules import next_seq
 from chainrule.core.spec import of_numpy
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, edge_of, wrap
 
 
 def named(name: str) -> Callable[..., Any]:
@@ -146,6 +146,3 @@ def new_node(form: Any, edges: tuple[Any, ...], params: Any) -> Node:
     return node
 
 
-def edge_of(t: Tensor) -> Any:
-    """What a cotangent of ``t`` is delivered to, or None."""
-    return t.node or (t if t.leaf else None)

@@ -20,7 +20,7 @@ from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, refusals, views
 from chainrule.eager.notice import REAL_PART, notice
-from chainrule.eager.tensor import INFERENCE_LANES, LANES, Tensor, wrap
+from chainrule.eager.tensor import INFERENCE_LANES, LANES, Tensor, edge_of, wrap
 from chainrule.errors import broadcast_error, translate
 
 
@@ -136,7 +136,7 @@ CAST: Final = linear(cast, lambda g, x: g, params={"dtype": ...}, torch="", node
 def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``p`` to operands of which ``tensor`` is one, recording if any of them requires grad."""
     mode = modes.state()
-    edges = tuple((x.node or (x if x.leaf else None)) if isinstance(x, Tensor) else None for x in operands)
+    edges = tuple(edge_of(x) if isinstance(x, Tensor) else None for x in operands)
     common = common_dtype(p, operands)
     half = common is not None and common.half and not p.moves and not p.retypes
     with np.errstate(all="ignore"):

@@ -54,6 +54,10 @@ class Tensor(Box, metaclass=Named):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Everything is done by ``__new__``, which `creation` installs."""
 
+    def _catch_up(self) -> None:
+        """Of a view: find out the history that it has since its base was written to (`inplace` knows how)."""
+        raise NotImplementedError
+
     # What it is
 
     @property
@@ -330,7 +334,8 @@ class Tensor(Box, metaclass=Named):
     def __repr__(self) -> str:
         grad_fn = None
         if self.node is not None:
-            node = self.node.node if type(self.node) is Port else self.node
+            edge = edge_of(self)
+            node = edge.node if type(edge) is Port else edge
             grad_fn = node.name().rpartition(":")[2]
         if self.lane.stale:
             grad_fn = "Invalid"
@@ -356,6 +361,13 @@ def _python(array: Any) -> Any:
     if array.dtype.kind == "V" or array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     return array.tolist()
+
+
+def edge_of(t: Any) -> Any:
+    """What a cotangent of ``t`` is delivered to: its node, or itself where it is a leaf; None for a constant."""
+    if t.lane.behind:
+        t._catch_up()
+    return t.node or (t if t.leaf else None)
 
 
 def wrap(array: Any, node: Node | Port | None = None) -> Tensor:

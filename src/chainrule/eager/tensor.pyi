@@ -15,6 +15,7 @@ from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layou
 
 def wrap(array: Any, node: Any = ...) -> Tensor: ...
 def leaf(array: Any, lane: Lane) -> Tensor: ...
+def edge_of(t: Any) -> Any: ...
 
 class Tensor(Box):
     array: Any
@@ -29,6 +30,7 @@ class Tensor(Box):
     data: Any
     requires_grad: builtins.bool
     level: builtins.int
+    def _catch_up(self) -> None: ...
     layout: ClassVar[Layout]
     device: ClassVar[Device]
     is_cuda: ClassVar[builtins.bool]

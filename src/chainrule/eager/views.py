@@ -16,8 +16,8 @@ import numpy as np
 
 from chainrule.core.primitive import CUSTOM
 from chainrule.core.sweep import Port
-from chainrule.eager.lane import STALE_LANES
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.lane import BEHIND_LANES, STALE_LANES
+from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.errors import Refusal
 from chainrule.ops.strided import Window
 
@@ -114,9 +114,11 @@ def unlink(t: Tensor) -> None:
     """Let ``t``, whose memory is about to be other memory, have nothing to do with the views of its old one."""
     base = base_of(t)
     if base is not None:
+        edge_of(t)
         base.base[:] = [r for r in base.base if r() is not t]
     else:
         for _, view in live(t):
+            edge_of(view)
             view.base = None
     t.base = None
 
@@ -158,6 +160,7 @@ def check_kind(kind: Any, view: Tensor, indirect: bool) -> None:
     if kind is ref:
         return
     done = "its base or another view of its base has been" if indirect else "is being"
+    edge_of(view)  # its node is to be the present one
     node, number = (view.node.node, view.node.index) if type(view.node) is Port else (view.node, 0)
     output = "" if node is None else f"Output {number} of {operation_name(node)} is a view "
     if node is None or kind in (Unrecorded, Inferred):
@@ -177,6 +180,21 @@ def make_stale(view: Tensor) -> None:
     view.lane = STALE_LANES[view.lane.numpy]
 
 
+class Behind:
+    """What stands for the node of a view whose base was written to, until `edge_of` asks for it."""
+
+    __slots__ = ()
+
+
+BEHIND: Final = Behind()
+
+
+def fall_behind(view: Tensor) -> None:
+    """The history of ``view`` is no longer what it was: it is found out when it is needed."""
+    view.node = BEHIND
+    view.lane = BEHIND_LANES[view.lane.numpy]
+
+
 def check_all(operands: Any) -> None:
     """`check_stale` for every tensor among the operands."""
     for x in operands:
@@ -186,6 +204,7 @@ def check_all(operands: Any) -> None:
 
 def inherited_kind(view: Tensor, base: Tensor, kind: Any, until: Any = None) -> Any:
     """The kind of a view, ``kind`` or that of the views it was made through (``until`` is the node of the base itself)."""
+    edge_of(view)
     at = view.node
     while kind is ref and at is not None and at is not (until or base.node):
         if type(at) is Port:

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core.rules import dtype_of
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node, Port
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.insight.diagram import Arrow, Diagram, Vertex
 from chainrule.insight.picture import Picture
 from chainrule.insight.recorded import Constant, History, Names, history, is_small, kept_arrays
@@ -49,6 +49,7 @@ def _check(y: Any, kind: str, max_vertices: int) -> None:
         raise TypeError(f"max_vertices must be an int, not {type(max_vertices).__name__}")
     if max_vertices < 1:
         raise ValueError(f"max_vertices must be at least 1, not {max_vertices}")
+    edge_of(y)  # a view may have to find out its history
     if y.node is None and y.leaf:
         raise ValueError("nothing is recorded behind a leaf; draw what is computed from it")
     if y.node is None:

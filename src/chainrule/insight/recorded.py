@@ -14,7 +14,7 @@ from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import writes
 from chainrule.eager.specialise import SlotForm
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.errors import GraphError
 
 FEW: Final = 4  # arrays of so many elements are shown element by element
@@ -63,7 +63,7 @@ class Names:
         """Note a name, unless there is one already, under the node, the leaf or the bare array of `value`."""
         held = value
         if isinstance(value, Tensor) and not value.leaf:
-            held = value.array if value.node is None else value.node
+            held = value.array if value.node is None else edge_of(value)
             if is_small(value.array):
                 self.values[id(held)] = value.array
         self._names.setdefault(id(held), name)

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import writes
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.insight.figures import figure
 from chainrule.insight.formulas import operation_text
 from chainrule.insight.kept import computed, recovered, saved_values
@@ -84,6 +84,7 @@ class Known:
 def trace(y: Tensor, result: str, known: Known) -> Trace:
     """The computation that made ``y``. ValueError if there is none on the tape, or no longer."""
     refuse(y)
+    edge_of(y)  # a view may have to find out its history
     nodes, leaves = reachable(y)
     saved = saved_values(nodes)
     builder = Builder(known, saved, result)

@@ -20,7 +20,7 @@ from chainrule.eager.custom import Function
 from chainrule.eager.generator import default_generator
 from chainrule.eager.notice import notice
 from chainrule.eager.saved import Packed, saved_tensors_hooks
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.eager.writes import check_since, output_of
 from chainrule.errors import missing
 
@@ -268,7 +268,7 @@ class Input:
         if self.packed is None:
             x = self.x
             if isinstance(x, Tensor):
-                check_since(self.since, x.array, "checkpoint()", output_of(x.node))
+                check_since(self.since, x.array, "checkpoint()", output_of(edge_of(x)))
             return x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) and x.node is not None else x
         return wrap(self.packed.array()).requires_grad_(self.x[0])
 
