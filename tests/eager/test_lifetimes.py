@@ -13,6 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.sweep import Node, Port
+from chainrule.utils.checkpoint import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +99,60 @@ def of_numpy(x: Any) -> Any:
     return np.sum(np.where(x.detach().numpy() > 1, x, np.sin(x)))
 
 
-GRAPHS = (arithmetic, network, parts, indexed, narrow, written, of_numpy)
+def through_views(x: Any) -> Any:
+    y = x * 1.0
+    rows, turned = [y[0], y[1]], y.t()
+    rows[0].mul_(2.0)
+    turned[0] += rows[1].sum()
+    y.add_(1.0)
+    rows[1].zero_()
+    return (turned * rows[0][0]).sum() + y.as_strided((2,), (1,)).prod() + rows[0].sum()
+
+
+class Product(cr.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any, y: Any, factor: float) -> Any:
+        out = x * y * factor
+        ctx.save_for_backward(x, y, out)
+        ctx.factor = factor
+        return out, x + y
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        x, y, _ = ctx.saved_tensors
+        return g * y * ctx.factor + h, g * x * ctx.factor + h, None
+
+
+def custom(x: Any) -> Any:
+    a, b = Product.apply(x, x + 1.0, 3.0)
+    return (a * b).sum()
+
+
+def hooked(x: Any) -> Any:
+    y = x * 2.0
+    z = y.exp()
+    z.retain_grad()
+    y.register_hook(lambda g: g * 2)
+    z.grad_fn.register_hook(lambda gi, go: None)
+    z.grad_fn.register_prehook(lambda go: None)
+    cr.autograd.graph.register_multi_grad_hook((y, z), lambda grads: None)
+    z.grad_fn.metadata["note"] = "of the user"
+    return z.sum()
+
+
+def packed(x: Any) -> Any:
+    with cr.autograd.graph.saved_tensors_hooks(lambda t: [t.numpy(force=True)], lambda found: cr.from_numpy(found[0])):
+        y = (x * x).exp()
+    with cr.autograd.graph.save_on_cpu():
+        return (y.sin() * x).sum()
+
+
+def checkpointed(x: Any) -> Any:
+    y = checkpoint(lambda t: (t * t).exp().sin(), x * 1.0, use_reentrant=False)
+    return y.sum()
+
+
+GRAPHS = (arithmetic, network, parts, indexed, narrow, written, of_numpy, through_views, custom, hooked, packed, checkpointed)
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -296,3 +298,25 @@ def test_a_generator_that_is_not_finished_leaves_the_mode_alone() -> None:
     assert cr.is_grad_enabled()
     assert next(second) is False
     assert cr.is_grad_enabled()
+
+
+@pytest.mark.parametrize("mode", [cr.no_grad, cr.inference_mode, lambda: cr.set_grad_enabled(False)])
+def test_the_peak_memory_that_not_recording_saves(mode: Any) -> None:
+    size, steps = 100_000, 40
+
+    def peak() -> int:
+        x = cr.ones(size, requires_grad=True)
+        tracemalloc.start()
+        y = x
+        for _ in range(steps):
+            y = y.sin()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    recorded = peak()
+    with mode():
+        unrecorded = peak()
+    array = 4 * size
+    assert recorded > (steps - 1) * array  # each step keeps its operand
+    assert unrecorded < 3 * array

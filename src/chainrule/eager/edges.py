@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
@@ -96,6 +97,9 @@ class SeveralHandles(RemovableHandle):
 
 def _gathering(i: int, tensors: Sequence[Any], fn: Callable[..., None], key: int) -> Callable[[Any], None]:
     """The hook on tensor ``i``: collects, and calls ``fn`` when nothing more is to come."""
+    count = len(tensors)
+    edges = [edge_at(t) for t in tensors if t.requires_grad]
+    ends = [weakref.ref(e.node if type(e) is Port else e) for e in edges]  # weakly: they hold this hook
 
     def hook(grad: Any) -> None:
         task = tasks.present()
@@ -103,8 +107,8 @@ def _gathering(i: int, tensors: Sequence[Any], fn: Callable[..., None], key: int
             return
         state = task.shared.get(key)
         if state is None:
-            coming = sum(t.requires_grad and task.will_reach(edge_at(t)) for t in tensors)
-            state = task.shared[key] = {"grads": [None] * len(tensors), "left": coming}
+            coming = sum(task.will_reach(end()) for end in ends)
+            state = task.shared[key] = {"grads": [None] * count, "left": coming}
         state["grads"][i] = grad
         state["left"] -= 1
         if state["left"] == 0:

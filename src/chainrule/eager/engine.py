@@ -25,13 +25,15 @@ _leaf_lock: Final = threading.RLock()
 
 def accumulate(leaves: dict[Tensor, Any]) -> None:
     """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
+    hooked = []
     with _leaf_lock:
         for tensor in list(leaves):
             if tensor.hooks is None:
                 store(tensor, leaves)
-    for tensor in list(leaves):
-        if tensor.hooks is not None:
-            accumulate_one(tensor, leaves)
+            else:
+                hooked.append(tensor)
+    for tensor in hooked:
+        accumulate_one(tensor, leaves)
 
 
 def accumulate_one(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
