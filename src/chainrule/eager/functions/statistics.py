@@ -39,7 +39,9 @@ class Extremes(NamedTuple):
         return result_text("aminmax", self)
 
 
-MedianResult, CummaxResult, CumminResult, KthResult = map(named_pair, ("median", "cummax", "cummin", "kthvalue"))
+MedianResult, NanmedianResult, CummaxResult, CumminResult, KthResult = map(
+    named_pair, ("median", "nanmedian", "cummax", "cummin", "kthvalue")
+)
 
 
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
@@ -107,7 +109,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     middle = np.maximum(there.sum(axis, keepdims=True) - 1, 0) // 2
     index = wrap(np.take_along_axis(order, middle, axis))
     values = gather(input, axis, index)
-    return MedianResult(values, index) if keepdim else MedianResult(values.squeeze(axis), index.squeeze(axis))
+    return NanmedianResult(values, index) if keepdim else NanmedianResult(values.squeeze(axis), index.squeeze(axis))
 
 
 def cummax(input: Any, dim: int) -> Any:
