@@ -78,9 +78,13 @@ class Gathered:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.array if dtype is None else self.array.astype(dtype)
 
-    def __add__(self, other: Any) -> Gathered:
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, Box):
+            return other + self.array
         if type(other) is Placed:
             g, _, key = other
+            if isinstance(g, Box):
+                return other.dense() + self.array
             self.array[key] += g if g.shape else g.item()  # NumPy is slow with its scalar beside an array
         else:
             self.array += other.dense() if type(other) is Gathered else other

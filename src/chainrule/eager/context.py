@@ -23,6 +23,15 @@ class Output(NamedTuple):
     number: int
 
 
+class Pushing:
+    """What the context of a jvp has for a node: the tensors that were saved for it."""
+
+    __slots__ = ("saved",)
+
+    def __init__(self, saved: tuple[Any, ...]) -> None:
+        self.saved = saved
+
+
 class FunctionCtx(GradFn):
     """What a `Function` remembers between forward and backward; attributes of one's own are welcome."""
 
@@ -75,20 +84,22 @@ class FunctionCtx(GradFn):
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` kept, checked for writes since."""
-        node = self.node
+        node: Any = self.node
         if node is None:
             return ()
+        if type(node) is Pushing:
+            return node.saved
         if node.x is None:
             if self.saved_count:
                 raise GraphError(SPENT)
             return ()
         return tuple(_unpacked(node, kept) for kept in node.x)
 
-    def on(self, node: Node) -> FunctionCtx:
+    def on(self, node: Node | Pushing) -> FunctionCtx:
         """The same context, knowing its node."""
         other = object.__new__(type(self))
         other.__dict__ = self.__dict__
-        other.node = node
+        other.node = node  # type: ignore[assignment]
         return other
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.eager.lane import own_lane
 from chainrule.eager.tensor import Parameter, Tensor, lane_of, leaf
 
 
@@ -17,7 +18,7 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if id(self) in memo:
         return memo[id(self)]  # type: ignore[no-any-return]
     t = rebuild(type(self), copied(self.array, memo), self.leaf, {})
-    t.lane = self.lane
+    t.lane = own_lane(self.lane)
     memo[id(self)] = t
     if type(self) is not Parameter:  # torch leaves a Parameter's gradient and own attributes behind
         t._grad = copy.deepcopy(self._grad, memo)

@@ -16,9 +16,10 @@ from typing import Any, Final
 from chainrule.core.rules import next_seq
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node
-from chainrule.eager import inplace, modes, views
+from chainrule.eager import inplace, modes, pushforward, views
 from chainrule.eager.context import FunctionCtx, kept_value
 from chainrule.eager.functions.history import detach
+from chainrule.eager.lane import own_lane
 from chainrule.eager.notice import notice
 from chainrule.eager.pullback import CustomForm
 from chainrule.eager.refusing import new_node, refusing
@@ -143,7 +144,10 @@ class Function(metaclass=FunctionMeta):
         ctx: Any = object.__new__(cls._backward_cls)
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
+        pushing = any(isinstance(x, Tensor) and x.lane.dual for x in args)
         with modes.no_grad():
+            if pushing:
+                modes.enter(modes.changed(tangents=False))
             if separate:
                 output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
@@ -151,7 +155,10 @@ class Function(metaclass=FunctionMeta):
                 output = cls.forward(ctx, *args)
         recording = modes.is_grad_enabled() and any(needs)
         several = isinstance(output, tuple)
+        saved = ctx.__dict__.get("saved_for_forward") or ctx.to_save or ()
         outputs = finished(cls, ctx, args, output if several else (output,), recording)
+        if pushing:
+            pushforward.push(cls, ctx, saved, args, outputs)
         return outputs if several else outputs[0]
 
 
@@ -233,7 +240,7 @@ def _untouched_input(out: Any, ctx: FunctionCtx, args: tuple[Any, ...]) -> bool:
 
 def _alias(t: Tensor) -> Tensor:
     """Another tensor on the memory of ``t``: a view that a custom Function returned."""
-    alias = leaf(t.array, t.lane)
+    alias = leaf(t.array, own_lane(t.lane))
     views.link(alias, t, views.Custom)
     return alias
 

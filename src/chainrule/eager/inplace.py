@@ -12,7 +12,7 @@ from chainrule.core import rules
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import modes, tape, views, writes
+from chainrule.eager import forward, modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import LANES, Tensor, edge_of, wrap
@@ -106,6 +106,8 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
         rebase(t, zeroed(t) if node is None else node)
     elif t.base is not None:
         views.written(t)
+    if t.lane.dual or result.lane.dual:
+        forward.written(t, result)
     return t
 
 
@@ -114,6 +116,7 @@ def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], s
     edges = tuple(edge_of(x) if isinstance(x, Tensor) else None for x in others)
     recording = modes.is_grad_enabled() and (is_recorded(t) or any(e is not None for e in edges))
     check_writable(t, recording, whole=False)
+    pushed = forward.assigned(p, [t, *others], params)
     store()
     log_write(t)
     if recording:
@@ -121,6 +124,8 @@ def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], s
         rebase(t, record(p, (edge_of(t), *edges), [t.array, *raws], t.array, params))
     elif t.base is not None:
         views.written(t)
+    for level, tangent in pushed:
+        forward.store(t, level, tangent)
 
 
 def look_as(t: Tensor, seen: Tensor) -> Tensor:
@@ -128,6 +133,8 @@ def look_as(t: Tensor, seen: Tensor) -> Tensor:
     recording = modes.is_grad_enabled() and is_recorded(t)
     check_writable(t, recording, whole=False)
     t.array = seen.array
+    if seen.lane.dual:
+        t.lane = seen.lane
     log_write(t)
     if recording:
         move_retained(t, seen.node)
@@ -299,7 +306,7 @@ def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callab
 
     def method(self: Tensor, other: Any) -> Any:
         if self.lane.plain and not writes.guards and (modes.state() is NO_GRAD or unrecorded(self, other)):
-            y = other.array if isinstance(other, Tensor) else other
+            y = other.array if isinstance(other, Tensor) and other.lane is self.lane else other
             x = self.array
             if type(y) is float or (type(y) is np.ndarray and y.dtype == x.dtype and y.ndim <= x.ndim):
                 return write(self, ufunc, y)

@@ -18,6 +18,7 @@ class Lane:
     moved about without looking at the dtype.
     """
 
+    dual = False  # whether there is a tangent (`forward`)
     __slots__ = ("behind", "dtype", "inference", "native", "numpy", "plain", "scalars", "stale")
 
     def __init__(self, dtype: DType, *, inference: bool = False, stale: bool = False, behind: bool = False) -> None:
@@ -35,6 +36,11 @@ LANES: Final = {d.numpy: Lane(d) for d in spec.DTYPES}
 INFERENCE_LANES: Final = {d.numpy: Lane(d, inference=True) for d in spec.DTYPES}
 STALE_LANES: Final = {d.numpy: Lane(d, stale=True) for d in spec.DTYPES}
 BEHIND_LANES: Final = {d.numpy: Lane(d, behind=True) for d in spec.DTYPES}
+
+
+def own_lane(lane: Lane) -> Lane:
+    """The lane of another tensor with the memory of one in ``lane``: without what is known of that one's history."""
+    return (INFERENCE_LANES if lane.inference else LANES)[lane.numpy]
 
 
 def lane_of(array: Any) -> Lane:

@@ -12,6 +12,7 @@ from chainrule.core.rules import next_seq
 from chainrule.eager import creation, inplace, modes, random, views, writes
 from chainrule.eager.data import number_for
 from chainrule.eager.functions.shapes import expand
+from chainrule.eager.lane import own_lane
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import Refusal, broadcast_error
@@ -190,7 +191,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
     if value.array is not self.array:
         views.unlink(self)
     self.array = value.array
-    self.lane = value.lane
+    self.lane = own_lane(value.lane)
 
 
 Tensor.data = Tensor.data.setter(set_data)

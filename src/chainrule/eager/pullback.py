@@ -107,7 +107,7 @@ def _counted(node: Node, found: tuple[Any, ...]) -> tuple[Any, ...]:
 def _check_gradient(node: Node, i: int, value: Any) -> None:
     """Refuse what cannot be the gradient of argument ``i``."""
     if not isinstance(value, Tensor):
-        raise RuntimeError(f"expected Variable or None (got {_type_text(value)})")
+        raise RuntimeError(f"expected Variable or None (got {type_text(value)})")
     spec = node.params.arguments[i]
     if spec is None:
         raise RuntimeError(
@@ -138,7 +138,7 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
         return None
 
 
-def _type_text(value: Any) -> str:
+def type_text(value: Any) -> str:
     cls = type(value)
     return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 

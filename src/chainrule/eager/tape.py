@@ -136,13 +136,16 @@ CAST: Final = linear(cast, lambda g, x: g, params={"dtype": ...}, torch="", node
 def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``p`` to operands of which ``tensor`` is one, recording if any of them requires grad."""
     mode = modes.state()
+    special = not tensor.lane.native or any(isinstance(x, Tensor) and not x.lane.native for x in operands)
+    if special and any(isinstance(x, Tensor) and x.lane.dual for x in operands):
+        return tensor._process_dual(p, operands, params)
     edges = tuple(edge_of(x) if isinstance(x, Tensor) else None for x in operands)
     common = common_dtype(p, operands)
     half = common is not None and common.half and not p.moves and not p.retypes
     with np.errstate(all="ignore"):
         raws, out = computed(p, operands, params, common, half)
     recording = mode is None or (mode.grad and not mode.inference)
-    if recording and any(isinstance(x, Tensor) and x.lane.stale for x in operands):
+    if special and recording:
         views.check_all(operands)
     of_inference = p.moves in VIEWS and tensor.lane.inference  # a view of such a tensor is one too
     if p.differentiable and recording and not of_inference and any(e is not None for e in edges) and _floats(p, out):

@@ -5,17 +5,18 @@ Methods that compute are attached by `namespace`, one row above the table; here 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from chainrule.core import spec
 from chainrule.core.box import Box
+from chainrule.core.primitive import Primitive
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import exports, modes
-from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, remembered, scalar
+from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, own_lane, remembered, scalar
 from chainrule.eager.layout import CONTIGUOUS_FORMAT, CPU, STRIDED, Device, Layout, MemoryFormat, Named, Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.printing import tensor_text
@@ -56,6 +57,10 @@ class Tensor(Box, metaclass=Named):
 
     def _catch_up(self) -> None:
         """Of a view: find out the history that it has since its base was written to (`inplace` knows how)."""
+        raise NotImplementedError
+
+    def _process_dual(self, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+        """A call with operands that have tangents (`forward` knows how)."""
         raise NotImplementedError
 
     # What it is
@@ -253,7 +258,7 @@ class Tensor(Box, metaclass=Named):
     @property
     def data(self) -> Tensor:
         """The same memory as a tensor of its own, whose writes the tape does not see."""
-        alias = leaf(self.array, self.lane)
+        alias = leaf(self.array, own_lane(self.lane))
         alias.uncounted = True
         return alias
 
@@ -339,8 +344,10 @@ class Tensor(Box, metaclass=Named):
             grad_fn = node.name().rpartition(":")[2]
         if self.lane.stale:
             grad_fn = "Invalid"
+        lane: Any = self.lane
+        tangent = (f"tangent={lane.tangent!r}",) if lane.dual and lane.level.alive and modes.present().tangents else ()
         return tensor_text(self.array, self.dtype.name, default_dtype_name=spec.default_float().name,
-                           grad_fn=grad_fn, requires_grad=self.leaf)  # fmt: skip
+                           grad_fn=grad_fn, requires_grad=self.leaf, suffixes=tangent)  # fmt: skip
 
     def __format__(self, how: str) -> str:
         return format(self.item(), how) if self.array.ndim == 0 and type(self) is Tensor else object.__format__(self, how)

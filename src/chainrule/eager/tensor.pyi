@@ -31,6 +31,7 @@ class Tensor(Box):
     requires_grad: builtins.bool
     level: builtins.int
     def _catch_up(self) -> None: ...
+    def _process_dual(self, *call: Any) -> Any: ...
     layout: ClassVar[Layout]
     device: ClassVar[Device]
     is_cuda: ClassVar[builtins.bool]

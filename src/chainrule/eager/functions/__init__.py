@@ -33,7 +33,7 @@ METHODS_ONLY: Final = (
 )  # fmt: skip
 HELPERS: Final = (
     "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem",
-    "vector_norm", "dtype_asked", "result_text", "named_pair", "H", "T", "mH", "mT",
+    "vector_norm", "dtype_asked", "alias", "result_text", "named_pair", "H", "T", "mH", "mT",
 )  # fmt: skip; for other rooms
 STORED: Final = {  # which take out=
     "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min",

@@ -187,3 +187,8 @@ def storage_offset(input: Any) -> int:
     """Where the first element lies in the memory that owns it, in elements."""
     owner = strided.owner_of(input.array)
     return (input.data_ptr() - owner.__array_interface__["data"][0]) // input.itemsize  # type: ignore[no-any-return]
+
+
+def alias(input: Any) -> Any:
+    """The same elements, as a view."""
+    return F.reshape(input, tuple(input.array.shape))

@@ -1,0 +1,116 @@
+"""torch.autograd.forward_ad: tangents put on tensors by hand, inside a level."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from chainrule.eager import forward, modes
+from chainrule.eager.functions.viewing import alias
+from chainrule.eager.tensor import Tensor
+from chainrule.errors import missing, shape_text
+
+__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+
+_entered: list[forward.Level] = []  # torch has one level for all threads
+
+
+def __getattr__(name: str) -> Any:
+    if name == "_current_level":
+        return len(_entered) - 1
+    raise missing(__name__, name, __all__)
+
+
+class UnpackedDualTensor(NamedTuple):
+    """A primal and its tangent, None for zero."""
+
+    primal: Tensor
+    tangent: Tensor | None
+
+
+def enter_dual_level() -> int:
+    """Begin a level: tensors may get tangents. RuntimeError inside another one."""
+    if _entered:
+        raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    _entered.append(forward.enter())
+    return 0
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """End the level: all tangents are forgotten. RuntimeError outside of one."""
+    if not _entered:
+        raise RuntimeError("Dual level must be a positive number.")
+    forward.leave(_entered.pop())
+
+
+class dual_level:
+    """The context of a level.
+
+    >>> import chainrule as cr
+    >>> with dual_level():
+    ...     x = make_dual(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 0.0]))
+    ...     unpack_dual(x * x).tangent
+    tensor([2., 0.])
+    """
+
+    def __enter__(self) -> int:
+        return enter_dual_level()
+
+    def __exit__(self, *exc: object) -> None:
+        exit_dual_level()
+
+
+def _level(level: int | None, name: str) -> forward.Level:
+    if not _entered:
+        raise RuntimeError(
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+        )
+    if level not in (None, 0):
+        raise RuntimeError(f"Invalid level given to {name}")
+    return _entered[0]
+
+
+def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
+    """A view of ``tensor`` with ``tangent``, of the same shape."""
+    here = _level(level, "_make_dual")
+    for name, t in (("primal", tensor), ("tangent", tangent)):
+        if not t.is_floating_point() and not t.is_complex():
+            raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
+    if tensor.array.shape != tangent.array.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {shape_text(tensor.array.shape)} while the given forward gradient is of size "
+            f"{shape_text(tangent.array.shape)}."
+        )
+    if forward.tangent_of(tensor, here) is not None:
+        raise RuntimeError(
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not supported."
+        )
+    return forward.attach(alias(tensor), here, tangent)
+
+
+def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
+    """The primal (a view) and the tangent of ``tensor``."""
+    if not _entered:
+        return UnpackedDualTensor(tensor, None)
+    here = _level(level, "_unpack_dual")
+    tangent = forward.tangent_of(tensor, here) if modes.present().tangents else None
+    with forward.stripped((tensor,), here):
+        return UnpackedDualTensor(alias(tensor), tangent)
+
+
+def _is_fwd_grad_enabled() -> bool:
+    return modes.present().tangents
+
+
+class _set_fwd_grad_enabled:
+    """Whether, inside, calls carry on the tangents of their operands."""
+
+    def __init__(self, mode: bool) -> None:
+        self.before = modes.present().tangents
+        modes.enter(modes.changed(tangents=mode))
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        modes.enter(modes.changed(tangents=self.before))

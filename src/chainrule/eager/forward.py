@@ -1,0 +1,295 @@
+"""Forward mode: tensors that carry a tangent, the derivative of their values along a direction.
+
+A tangent lives in the lane of a tensor, so that every call with it takes the generic path and ordinary tensors pay
+nothing. The call is made without the tangents, on whatever the operands are otherwise; then the rule of the table gives
+the tangent of the result, in calls that are recorded like any others: reverse over forward is nothing special. What a
+recorded call saves keeps its tangents too (`DualForm`), so that a sweep carries them on: forward over reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core import rules
+from chainrule.core.box import dispatch
+from chainrule.core.primitive import NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
+from chainrule.core.sweep import Node, Port
+from chainrule.eager import modes, tape, views
+from chainrule.eager.lane import Lane
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import Tensor, wrap
+
+# Levels
+
+
+class Level:
+    """One derivative that is being taken: tangents of different levels never meet."""
+
+    __slots__ = ("alive", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.alive = True
+
+
+_levels: Final[ContextVar[tuple[Level, ...]]] = ContextVar("chainrule_levels", default=())
+present: Final = _levels.get
+
+
+def enter() -> Level:
+    """A new level, inside those that are there."""
+    level = Level(len(present()) + 1)
+    _levels.set((*present(), level))
+    return level
+
+
+def leave(level: Level) -> None:
+    """End a level: the tangents it gave are forgotten."""
+    level.alive = False
+    _levels.set(tuple(other for other in present() if other is not level))
+
+
+class DualLane(Lane):
+    """The lane of a tensor with a tangent; ``under`` is the one it would have without."""
+
+    __slots__ = ("level", "tangent", "under")
+    dual = True
+
+    def __init__(self, level: Level, tangent: Tensor, under: Lane) -> None:
+        super().__init__(under.dtype, inference=under.inference, stale=under.stale, behind=under.behind)
+        self.native = self.plain = False
+        self.level = level
+        self.tangent = tangent
+        self.under = under
+
+
+def layers(t: Tensor) -> Iterator[DualLane]:
+    """The lanes of ``t`` that hold tangents of living levels, the innermost level first."""
+    lane: Any = t.lane
+    while lane.dual:
+        if lane.level.alive:
+            yield lane
+        lane = lane.under
+
+
+def tangent_of(t: Any, level: Level) -> Tensor | None:
+    """The tangent that ``t`` has at ``level``."""
+    if isinstance(t, Tensor):
+        for lane in layers(t):
+            if lane.level is level:
+                return lane.tangent
+    return None
+
+
+def without(lane: Any, level: Level) -> Lane:
+    """``lane`` without the tangents of ``level`` and of those inside it."""
+    while lane.dual and (not lane.level.alive or lane.level.number >= level.number):
+        lane = lane.under
+    return lane  # type: ignore[no-any-return]
+
+
+def bare(lane: Any) -> Lane:
+    """``lane`` without any tangent."""
+    while lane.dual:
+        lane = lane.under
+    return lane  # type: ignore[no-any-return]
+
+
+def levels_of(operands: Iterable[Any]) -> list[Level]:
+    """The living levels that the operands have tangents at, the innermost first."""
+    found = {lane.level for x in operands if isinstance(x, Tensor) and x.lane.dual for lane in layers(x)}
+    return sorted(found, key=lambda level: -level.number)
+
+
+def active_levels(operands: Iterable[Any]) -> list[Level]:
+    """`levels_of`, where calls carry tangents on at all."""
+    mode = modes.state()
+    return levels_of(operands) if mode is None or (mode.tangents and not mode.inference) else []
+
+
+def attach(t: Tensor, level: Level, tangent: Tensor) -> Tensor:
+    """Let ``t`` have this tangent at ``level``, below those of levels inside it; returns t."""
+    inner = [lane for lane in layers(t) if lane.level.number > level.number]
+    t.lane = DualLane(level, tangent, without(t.lane, level))
+    for lane in reversed(inner):
+        t.lane = DualLane(lane.level, lane.tangent, t.lane)
+    return t
+
+
+@contextmanager
+def stripped(operands: Iterable[Any], level: Level | None) -> Iterator[None]:
+    """Inside, the operands have no tangents of ``level`` (None: of any level)."""
+    kept = [(x, x.lane) for x in operands if isinstance(x, Tensor) and x.lane.dual]
+    for x, lane in kept:
+        x.lane = bare(lane) if level is None else without(lane, level)
+    try:
+        yield
+    finally:
+        for x, lane in kept:
+            x.lane = lane
+
+
+# Calls
+
+
+def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Apply ``p`` to operands some of which have tangents."""
+    found = active_levels(operands)
+    if not found or p.kind == NON_DIFFERENTIABLE:
+        with stripped(operands, None):
+            return dispatch(p, operands, params)
+    level = found[0]
+    tangents = [tangent_of(x, level) for x in operands]
+    with stripped(operands, level):
+        result = dispatch(p, operands, params)
+        pushed = push(p, operands, tangents, result, params)
+    for k, (part, tangent) in enumerate(zip(several(result), several(pushed), strict=True)):
+        if tangent is not None and part.dtype.differentiable:
+            attach(part, level, fitted(tangent, part))
+            if k == 0:
+                keep(part, level, operands, tangents)
+    return result
+
+
+def several(result: Any) -> tuple[Any, ...]:
+    """The results of a call, as a tuple."""
+    return tuple(result) if isinstance(result, (tuple, list)) else (result,)
+
+
+def push(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], result: Any, params: dict[str, Any]) -> Any:
+    """The tangents of the results, given those of the operands."""
+    common = tape.common_dtype(p, operands)
+    primals = [brought(x, common) if common is not None and p.promotes(i) else x for i, x in enumerate(operands)]
+    moved = [
+        t if t is None or common is None or not p.promotes(i) else t.cast(tangent_dtype(t, common))
+        for i, t in enumerate(tangents)
+    ]
+    active = [t if p.differentiates(i) or p.kind == ZERO_DERIVATIVE else None for i, t in enumerate(moved)]
+    if all(t is None for t in active):
+        return tuple(None for _ in several(result))
+    with np.errstate(all="ignore"):
+        return rules.jvp(p, primals, active, result, params)
+
+
+def tangent_dtype(t: Tensor, common: Any) -> Any:
+    """What a tangent is cast to beside primals of the dtype ``common``."""
+    return common if common.differentiable else t.dtype
+
+
+def brought(x: Any, common: Any) -> Any:
+    """An operand in the common dtype, as an array or tensor."""
+    if isinstance(x, Tensor):
+        return x.cast(common) if x.dtype is not common else x
+    return tape.raw_operand(x, common) if x is not None else None
+
+
+def fitted(tangent: Any, primal: Tensor) -> Tensor:
+    """A tangent as a tensor of the shape and dtype of its primal."""
+    t: Any = tangent if isinstance(tangent, Tensor) else wrap(np.asarray(tangent))
+    if t.array.shape != primal.array.shape:
+        t = F.broadcast_to(t, primal.array.shape)
+    return t if t.dtype is primal.dtype else t.cast(primal.dtype)  # type: ignore[no-any-return]
+
+
+# What the tape saves
+
+
+class DualForm:
+    """The form of a recorded call whose operands or result had tangents: its rule meets them again."""
+
+    __slots__ = ("inner", "level", "result", "tangents")
+
+    def __init__(self, inner: Any, level: Level, tangents: Sequence[Tensor | None], result: Tensor | None) -> None:
+        self.inner = inner
+        self.level = level
+        self.tangents = tangents
+        self.result = result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    @property
+    def spent(self) -> Any:
+        return self.inner.spent
+
+    def pull(self, node: Node, g: Any) -> Any:
+        return self.inner.pull(self.carrying(node) if self.level.alive else node, g)
+
+    def revive(self, node: Node, origin: Node | None = None) -> Node:
+        """The inner form's node with tensors for what was saved, with their tangents."""
+        revived = self.inner.revive(node) if origin is None else self.inner.revive(node, origin)
+        return self.carrying(revived) if self.level.alive else revived
+
+    def carrying(self, node: Node) -> Node:
+        """A copy of ``node`` in the inner form, what it saved having its tangents."""
+        saved = self.inner.saved(node)
+        operands = tuple(self._with(x, t) for x, t in zip(saved, (*self.tangents, *[None] * len(saved)), strict=False))
+        out = self._with(node.out, self.result) if not isinstance(node.out, tuple) else node.out
+        copy: Node = self.inner.with_saved(node, operands, out)
+        copy.form = node.form if node.form is not self else self.inner
+        return copy
+
+    def _with(self, x: Any, tangent: Tensor | None) -> Any:
+        if tangent is None or not isinstance(x, (Tensor, np.ndarray)):
+            return x
+        if isinstance(x, Tensor):
+            alias = wrap(x.array, tape.alias_node(x) if x.leaf else x.node)
+            alias.lane = x.lane
+            return attach(alias, self.level, tangent)
+        return attach(wrap(x), self.level, tangent)
+
+
+def keep(result: Tensor, level: Level, operands: Sequence[Any], tangents: Sequence[Tensor | None]) -> None:
+    """Let the node of a call remember the tangents of what it saved."""
+    edge = result.node
+    node = edge.node if type(edge) is Port else edge
+    if type(node) is Node:
+        shown = tangent_of(result, level) if type(edge) is Node and node.out is not None else None
+        node.form = DualForm(node.form, level, tuple(tangents), shown)
+
+
+# Writes in place
+
+
+def written(t: Tensor, result: Tensor) -> None:
+    """After the values of ``result`` were stored in ``t``: store its tangents too, zeros where it has none."""
+    for level in active_levels((t, result)):
+        tangent = tangent_of(result, level)
+        store(t, level, tangent if tangent is not None else wrap(np.zeros((), t.array.dtype)))
+
+
+def assigned(p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> list[tuple[Level, Tensor]]:
+    """The tangents that the first operand is to have when it holds what ``p`` gives of all."""
+    found = []
+    for level in active_levels(operands):
+        tangents = [tangent_of(x, level) for x in operands]
+        with stripped(operands, level):
+            pushed = push(p, operands, tangents, operands[0], params)
+        found.append((level, fitted(pushed, operands[0])))
+    return found
+
+
+def store(t: Tensor, level: Level, value: Tensor) -> None:
+    """Let ``t``, and through its base its other views, have ``value`` for tangent from now on."""
+    have = tangent_of(t, level)
+    if have is None:
+        base = views.base_of(t)
+        if base is None:
+            attach(t, level, F.copy(F.broadcast_to(value, t.array.shape)))
+            return
+        whole = tangent_of(base, level)
+        if whole is None:
+            whole = wrap(np.zeros_like(base.array))
+            attach(base, level, whole)
+        window = views.window_of(t.array, base.array)
+        have = F.as_strided(whole, window=window)
+        attach(t, level, have)
+    have.copy_(value)
+
+
+Tensor._process_dual = process_dual  # type: ignore[method-assign]

@@ -1,0 +1,72 @@
+"""Custom Functions in forward mode: the user's jvp called, its tangents checked and put on the outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.eager import forward, modes, views
+from chainrule.eager.context import FunctionCtx, Pushing
+from chainrule.eager.forward import Level
+from chainrule.eager.pullback import type_text
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import shape_text
+
+
+def push(cls: Any, ctx: FunctionCtx, saved: tuple[Any, ...], args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    """Give the outputs of a call their tangents, at every level that an argument has one of."""
+    for level in forward.active_levels(args):
+        given = [tangent_of(ctx, x, level) for x in args]
+        outer = modes.state()
+        modes.enter(modes.changed(tangents=False))
+        try:
+            found = cls.jvp(ctx.on(Pushing(saved)), *given)
+        finally:
+            modes.enter(outer)
+        found = found if isinstance(found, tuple) else (found,)
+        if len(found) != len(outputs):
+            raise RuntimeError(
+                f"Function's jvp returned an invalid number of forward gradients (expected {len(outputs)} but got "
+                f"{len(found)})"
+            )
+        for k, (out, tangent) in enumerate(zip(outputs, found, strict=True)):
+            if isinstance(out, Tensor) and out.dtype.differentiable:
+                put(k, out, tangent, level, args, given)
+
+
+def tangent_of(ctx: FunctionCtx, x: Any, level: Level) -> Tensor | None:
+    """What jvp gets for an argument: its tangent, zeros if it could have one, None."""
+    if not isinstance(x, Tensor) or not x.dtype.differentiable:
+        return None
+    tangent = forward.tangent_of(x, level)
+    return wrap(np.zeros_like(x.array)) if tangent is None and ctx.materialize_grads else tangent
+
+
+def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], given: list[Any]) -> None:
+    """The tangent of output ``k``, validated and attached."""
+    if tangent is None:
+        return
+    if not isinstance(tangent, Tensor):
+        raise RuntimeError(f"expected Variable or None (got {type_text(tangent)}) for grad output {k}.")
+    if tangent.array.shape != out.array.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {shape_text(out.array.shape)} while the given forward gradient is of size "
+            f"{shape_text(tangent.array.shape)}."
+        )
+    before = forward.tangent_of(out, level)
+    if before is not None:  # an input that forward wrote to
+        if tangent is not before:
+            raise RuntimeError(
+                "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is modifying "
+                "an input inplace, then the jvp function must modify the corresponding gradient inplace."
+            )
+        return
+    base = views.base_of(out)
+    looks_at_input = base is not None and any(base is x or base is views.base_of(x) for x in args if isinstance(x, Tensor))
+    if looks_at_input and (not views.is_view(tangent) or any(tangent is t for t in given)):
+        raise RuntimeError(
+            "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view."
+        )
+    forward.attach(out, level, tangent)
