@@ -15,7 +15,7 @@ from chainrule.eager.gradfn import AccumulateGrad, public_edge
 from chainrule.eager.modes import is_grad_enabled
 from chainrule.eager.refusing import refusing, undefined
 from chainrule.eager.saved import SavedTensor, disabled
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.eager.writes import set_versions
 from chainrule.errors import missing
 
@@ -34,7 +34,7 @@ class DelayedError(FunctionCtx):
 
     def __new__(cls, message: str, num_inputs: int) -> Any:
         def delayed(*tensors: Tensor) -> Any:
-            refused = tuple(refusing(message, [t.node or (t if t.leaf else None)], t.array) for t in tensors)
+            refused = tuple(refusing(message, [edge_of(t)], t.array) for t in tensors)
             return refused[0] if num_inputs == 1 else refused
 
         return delayed

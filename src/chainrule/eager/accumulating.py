@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import threading
+from typing import Any, Final
 
 import numpy as np
 
@@ -51,8 +52,11 @@ def add_to(grad: Tensor, g: Any) -> Tensor:
     return grad
 
 
+lock: Final = threading.RLock()  # held while gradients are stored: threads may add to the same one
+
+
 def store(tensor: Tensor, cotangents: dict[Tensor, Any]) -> None:
-    """Add the cotangent of ``tensor`` to its ``.grad``: the first becomes an array of its own."""
+    """Add the cotangent of ``tensor`` to its ``.grad``: the first becomes an array of its own. The `lock` is held."""
     before = tensor._grad
     if before is not None:
         tensor._grad = add_to(before, cotangents[tensor])

@@ -6,7 +6,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class Anomaly(NamedTuple):
         """Note on ``node`` the lines that recorded it, and in whose backward pass."""
         data = metadata_of(node)
         data["traceback_"] = user_stack()
-        if _pulling:
-            data["parent_"] = _pulling[-1]
+        if pulling := _pulling.get():
+            data["parent_"] = pulling[-1]
 
     def line(self) -> str:
         """The user's line that is running."""
@@ -70,7 +71,7 @@ def user_stack() -> list[str]:
     return traceback.format_stack(frame)
 
 
-_pulling: list[Node] = []  # the nodes being pulled back, innermost last
+_pulling: Final[ContextVar[tuple[Node, ...]]] = ContextVar("chainrule_pulling", default=())  # innermost last
 
 
 class WatchedForm:
@@ -87,14 +88,15 @@ class WatchedForm:
         return getattr(self.inner, name)
 
     def pull(self, node: Node, g: Any) -> Any:
-        _pulling.append(self.node)
+        around = _pulling.get()
+        _pulling.set((*around, self.node))
         try:
             pulled = list(self.inner.pull(node, g))
         except Exception:
             report(self.node)
             raise
         finally:
-            _pulling.pop()
+            _pulling.set(around)
         if self.check_nan:
             for k, (edge, part) in enumerate(pulled):
                 if edge is not None and _has_nan(part):

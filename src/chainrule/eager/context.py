@@ -133,12 +133,17 @@ class Pair(NamedTuple):
     value: Any
 
 
+def check_saved_type(k: int, value: Any) -> None:
+    """TypeError for anything but tensors and None."""
+    if value is not None and not isinstance(value, Tensor):
+        raise TypeError(f"save_for_backward can only save variables, but argument {k} is of type {type(value).__name__}")
+
+
 def kept_value(k: int, value: Any, *outputs: tuple[Any, ...]) -> Any:
     """A value as it is saved: an output without its history, anything else as it is."""
     if value is None:
         return None
-    if not isinstance(value, Tensor):
-        raise TypeError(f"save_for_backward can only save variables, but argument {k} is of type {type(value).__name__}")
+    check_saved_type(k, value)
     kept: Any = value
     for several in outputs:
         for number, out in enumerate(several):

@@ -17,7 +17,7 @@ from chainrule.core.rules import next_seq
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node
 from chainrule.eager import inplace, modes, pushforward, views
-from chainrule.eager.context import FunctionCtx, kept_value
+from chainrule.eager.context import FunctionCtx, check_saved_type, kept_value
 from chainrule.eager.functions.history import detach
 from chainrule.eager.lane import own_lane
 from chainrule.eager.notice import notice
@@ -174,8 +174,15 @@ def finished(
     """The outputs of a call as the caller gets them, on the tape if the call is recorded."""
     for t in ctx.dirty_tensors:
         check_declared_dirty(t, args, outputs, recording)
+        if not recording:
+            log_write(t)
     if not recording:
         return tuple(_unrecorded(out, ctx, args) for out in outputs)
+    for k, t in enumerate(ctx.to_save or ()):
+        check_saved_type(k, t)
+    for t in ctx.dirty_tensors:
+        if any(t is x for x in args):
+            inplace.check_dirty(t)
     constant = [isinstance(out, Tensor) and any(out is t for t in ctx.non_differentiable) for out in outputs]
     node = new_node(cls._form, tuple(edge_of(x) if isinstance(x, Tensor) else None for x in args), ctx)
     ctx.constants = [k for k, is_constant in enumerate(constant) if is_constant]
@@ -258,7 +265,6 @@ def _attached(out: Tensor, k: int, node: Node, ctx: Any, args: tuple[Any, ...], 
         out = _alias(out)
         out.node = edge
     elif any(out is x for x in args):  # dirty
-        inplace.check_dirty(out)
         inplace.rebase(out, edge)
         log_write(out)
     else:
@@ -281,7 +287,9 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         shown = ctx.node.edge_x
         edges = [*shown, *(edge_of(g) for g in args if isinstance(g, Tensor))]
         several = found if isinstance(found, tuple) else (found,)
-        refused = tuple(value if value is None else refusing(ONCE, edges, value.array, len(shown)) for value in several)
+        refused = tuple(
+            refusing(ONCE, edges, value.array, len(shown)) if isinstance(value, Tensor) else value for value in several
+        )
         return refused if isinstance(found, tuple) else refused[0]
 
     return wrapper

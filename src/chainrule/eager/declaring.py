@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,24 +93,21 @@ def numeric(f: Callable[..., Any], step: float | None = None, *, complex_step: b
     True
     """
 
-    def rule(g: Any, args: Sequence[Any], needed: Sequence[bool]) -> tuple[Any, ...]:
-        arrays = [np.asarray(x.detach().numpy() if isinstance(x, Tensor) else x, np.float64) for x in args]
-        cotangent = g.detach().numpy()
-        return tuple(
-            wrap(slopes(f, arrays, i, cotangent, step or 1e-3, complex_step).astype(args[i].array.dtype))
-            if needed[i]
-            else None
-            for i in range(len(arrays))
-        )
-
     def forward(ctx: Any, *args: Any) -> Any:
-        ctx.args = args
+        ctx.save_for_backward(*(x if isinstance(x, Tensor) else None for x in args))
+        ctx.numbers = [None if isinstance(x, Tensor) else x for x in args]
         out = np.asarray(f(*(x.detach().numpy() if isinstance(x, Tensor) else x for x in args)))
         dtype = next(x.array.dtype for x in args if isinstance(x, Tensor))
         return wrap(out.astype(dtype))
 
     def backward(ctx: Any, g: Any) -> Any:
-        return rule(g, ctx.args, ctx.needs_input_grad)
+        args = [number if x is None else x.detach().numpy() for x, number in zip(ctx.saved_tensors, ctx.numbers, strict=True)]
+        arrays = [np.asarray(x, np.float64) for x in args]
+        cotangent = g.detach().numpy()
+        return tuple(
+            wrap(slopes(f, arrays, i, cotangent, step or 1e-3, complex_step).astype(args[i].dtype)) if needed else None
+            for i, needed in enumerate(ctx.needs_input_grad)
+        )
 
     function = function_class(f, forward, backward)
 
@@ -237,12 +234,16 @@ class LinearMap:
     def __init__(self, op: Callable[[Any], Any], adjoint: Callable[[Any], Any]) -> None:
         self.op = op
         self.adjoint = adjoint
+        self.transposed: LinearMap | None = None  # made when it is first needed
 
         def forward(ctx: Any, x: Tensor) -> Tensor:
             return wrap(np.array(op(x.array)))
 
         def backward(ctx: Any, g: Tensor) -> Any:
-            return LinearMap(adjoint, op)(g)
+            if self.transposed is None:
+                self.transposed = LinearMap(adjoint, op)
+                self.transposed.transposed = self
+            return self.transposed(g)
 
         self.function = function_class(op, forward, backward)
 

@@ -74,8 +74,6 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., None], *,
     key = next_seq()
     tables: list[tuple[dict[Any, Any], Any]] = []
     for i, t in enumerate(watched):
-        if not t.requires_grad and mode == "any":
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if t.requires_grad:
             table: dict[Any, Any] = hooks_of(t).functions
             table[key + i / (len(watched) + 1)] = (_gathering if mode == "all" else _first)(i, watched, fn, key)

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import modes, tasks, writes
-from chainrule.eager.accumulating import store
+from chainrule.eager.accumulating import lock, store
 from chainrule.eager.edges import GradientEdge, edge_at
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import is_quiet
@@ -20,13 +20,11 @@ from chainrule.eager.tasks import Task
 from chainrule.eager.tensor import Tensor, remembered, wrap
 from chainrule.errors import GraphError, ShapeError
 
-_leaf_lock: Final = threading.RLock()
-
 
 def accumulate(leaves: dict[Tensor, Any]) -> None:
     """Add the cotangents of leaves to their ``.grad``, one sweep at a time."""
     hooked = []
-    with _leaf_lock:
+    with lock:
         for tensor in list(leaves):
             if tensor.hooks is None:
                 store(tensor, leaves)
@@ -41,7 +39,7 @@ def accumulate_one(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
     hooks: Any = tensor.hooks
     if hooks is not None:
         g = leaves[tensor] = hooks.arriving(hooks(leaves[tensor]))
-    with _leaf_lock:  # not around hooks, which may wait for other threads
+    with lock:  # not around hooks, which may wait for other threads
         first = tensor._grad is None
         store(tensor, leaves)
         leaves.pop(tensor, None)
@@ -258,7 +256,10 @@ def backward(
     if not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     for t in targets:
-        if isinstance(t, Tensor) and (t.node is not None or not t.requires_grad):
+        if isinstance(t, Tensor) and not t.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    for t in targets:
+        if isinstance(t, Tensor) and t.node is not None:
             retain_grad(t)
     needed, watch = _limits(roots, targets, {})
     for t in targets:

@@ -43,7 +43,7 @@ class AccumulateGrad:
     @property
     def metadata(self) -> dict[Any, Any]:
         """A dictionary for the user's notes on this node."""
-        return metadata_of(self)
+        return notes_on(self.variable)
 
     _sequence_nr = 2**64 - 1  # as soon as everything has arrived
 
@@ -154,6 +154,15 @@ def metadata_of(node: Any) -> dict[Any, Any]:
     return _metadata.setdefault(node, {})
 
 
+def notes_on(leaf: Tensor) -> dict[Any, Any]:
+    """The notes on the AccumulateGrad of a leaf: they live as long as the leaf."""
+    key = id(leaf)
+    if key not in _leaf_notes:
+        _leaf_notes[key] = weakref.ref(leaf, lambda _: _leaf_notes.pop(key, None)), {}
+    return _leaf_notes[key][1]
+
+
+_leaf_notes: Final[dict[int, tuple[weakref.ref[Tensor], dict[Any, Any]]]] = {}
 _metadata: Final[weakref.WeakKeyDictionary[Any, dict[Any, Any]]] = weakref.WeakKeyDictionary()
 _shown: Final[weakref.WeakValueDictionary[int, GradFn]] = weakref.WeakValueDictionary()  # by id of the node
 

@@ -13,7 +13,7 @@ from typing import Any
 from chainrule.core.rules import copied, next_seq, space_of
 from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node, Port, project
-from chainrule.eager.accumulating import store
+from chainrule.eager.accumulating import lock, store
 from chainrule.eager.refusing import Absent
 from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.errors import ShapeError, type_name
@@ -70,7 +70,8 @@ class Hooks:
             t = _replaced(hook, hook(t), t)
         keeper = self.retained() if self.retained is not None else None
         if keeper is not None:
-            store(keeper, {keeper: t if isinstance(g, Tensor) else t.array})
+            with lock:
+                store(keeper, {keeper: t if isinstance(g, Tensor) else t.array})
         return t if isinstance(g, Tensor) else t.array
 
     def arriving(self, g: Any) -> Any:

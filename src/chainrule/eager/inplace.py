@@ -57,6 +57,14 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
         raise RuntimeError("the memory of this tensor is read-only: clone() the tensor before writing to it.")
 
 
+def replace_memory(t: Tensor, array: np.ndarray) -> None:
+    """Let ``array`` be the memory of ``t``: for whoever saved the old one a write. Raises as torch for inference tensors."""
+    check_writable(t, recording=False, whole=False)
+    log_write(t)
+    views.unlink(t)
+    t.array = array
+
+
 def operand(t: Tensor) -> Tensor:
     """What an in-place operation computes with: ``t``, or a copy where hooks are to keep what is about to be overwritten."""
     if not (modes.present().saving and t.node is not None):

@@ -21,6 +21,7 @@ class Mode(NamedTuple):
     inference: bool = False
     saving: tuple[Any, ...] = ()  # the pairs of hooks on saved tensors, innermost last
     anomaly: Any = None  # what detect_anomaly asks for
+    unpacked: tuple[str, ...] = ()  # why hooks on saved tensors are not allowed, the innermost reason last
     tangents: bool = True  # whether calls carry on the tangents of their operands
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from chainrule.eager.functions.shapes import expand
 from chainrule.eager.lane import own_lane
 from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import Refusal, broadcast_error
+from chainrule.errors import Refusal, ShapeError, broadcast_error, c_type_name, shape_text
 from chainrule.ops import indexing
 
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
@@ -146,6 +147,8 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     """The main diagonal becomes ``fill_value``; with ``wrap`` it starts again below the square. Returns self."""
     if self.ndim < 2:
         raise Refusal("dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.array.shape)) > 1:
+        raise Refusal("all dimensions of input must be of equal length")
     n = min(self.array.shape)
     places = np.arange(n)
     if wrap and self.ndim == 2:
@@ -163,16 +166,17 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     if self.requires_grad and not modes.is_inference_mode_enabled():
         raise Refusal("cannot resize variables that require grad")
+    if not all(isinstance(n, int) for n in shape):
+        raise TypeError(f"resize_(): argument 'size' (position 1) must be tuple of ints, not {type(shape[0]).__name__}")
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"resize_(): sizes cannot be negative, but got {shape_text(shape)}")
     if shape != self.array.shape:
-        writes.about_to_write(self)
-        writes.log_write(self)
-        views.unlink(self)
         flat = np.ascontiguousarray(self.array).reshape(-1)
-        count = int(np.prod(shape))
-        room = np.zeros(count, flat.dtype)
-        room[: flat.size] = flat[:count]
+        count = math.prod(shape)
+        if count > flat.size:
+            flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
         old = self.array
-        self.array = (flat[:count] if flat.size >= count else room).reshape(shape)
+        inplace.replace_memory(self, flat[:count].reshape(shape))
         writes.carry_over(old, self.array)
     return self
 
@@ -199,10 +203,15 @@ Tensor.data = Tensor.data.setter(set_data)
 
 def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
     """Look at the memory of ``source`` from now on; returns self."""
+    if source is not None and not isinstance(source, Tensor):
+        raise TypeError(f"set_() takes a tensor, or nothing, but got {type(source).__name__}")
+    if source is not None and source.dtype is not self.dtype:
+        raise Refusal(
+            f"Could not set tensor of type {c_type_name(source.dtype)} to a tensor of type {c_type_name(self.dtype)}"
+        )
     if self.leaf and modes.is_grad_enabled():
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if views.is_view(self) and self.requires_grad:
         raise Refusal("set_ on a view that requires grad is not supported")
-    views.unlink(self)
-    self.array = np.empty(0, self.array.dtype) if source is None else source.array
+    inplace.replace_memory(self, np.empty(0, self.array.dtype) if source is None else source.array)
     return self

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import inplace, modes, views
+from chainrule.eager import inplace, modes, writes
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import Refusal, shape_text, type_name
+from chainrule.errors import Refusal, c_type_name, shape_text, type_name
 
 
 def with_out(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,9 +41,26 @@ def into(out: Any, name: str, fun: Callable[..., Any], args: Iterable[Any], kwar
             "requires grad."
         )
     results = fun(*args, **kwargs)
-    for target, result in zip(targets, results if isinstance(out, (tuple, list)) else (results,), strict=True):
+    results = tuple(results) if isinstance(out, (tuple, list)) else (results,)
+    if len(results) != len(targets):
+        raise Refusal(f"{name}(): argument 'out': expected tuple of {len(results)} elements but got {len(targets)}")
+    for target, result in zip(targets, results, strict=True):
+        check(target, result, several=len(results) > 1)
+    for target, result in zip(targets, results, strict=True):
         store(target, result)
     return out
+
+
+def check(target: Tensor, result: Tensor, several: bool) -> None:
+    """Refuse a result of another kind of dtype: indices beside values have to be whole numbers."""
+    if several and not result.dtype.differentiable and target.dtype is not result.dtype:
+        raise Refusal(
+            f"Expected out tensor to have dtype {c_type_name(result.dtype)}, but got {c_type_name(target.dtype)} instead"
+        )
+    if result.dtype.category > target.dtype.category:
+        raise Refusal(
+            f"result type {type_name(result.dtype)} can't be cast to the desired output type {type_name(target.dtype)}"
+        )
 
 
 def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
@@ -57,10 +74,6 @@ def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
 
 def store(target: Tensor, result: Tensor) -> None:
     """Make ``target`` hold ``result``, in memory of its own where the sizes differ."""
-    if result.dtype.category > target.dtype.category:
-        raise Refusal(
-            f"result type {type_name(result.dtype)} can't be cast to the desired output type {type_name(target.dtype)}"
-        )
     if result.array.shape != target.array.shape:
         if target.array.size:
             warnings.warn(
@@ -71,7 +84,8 @@ def store(target: Tensor, result: Tensor) -> None:
                 UserWarning,
                 stacklevel=4,
             )
-        views.unlink(target)
-        target.array = np.empty(result.array.shape, target.array.dtype)
+        room = np.empty(result.array.shape, target.array.dtype)
+        writes.carry_over(target.array, room)
+        inplace.replace_memory(target, room)
     with modes.no_grad():
         inplace.adopt(target, result)

@@ -282,12 +282,10 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(lambda t: t.clone(), lambda t: t)
 
 
-_disabled: list[str] = []  # the messages of disable_saved_tensors_hooks, innermost last
-
-
 def disabled() -> str | None:
     """Why hooks on saved tensors are not allowed here, or None."""
-    return _disabled[-1] if _disabled else None
+    reasons = modes.present().unpacked
+    return reasons[-1] if reasons else None
 
 
 class disable_saved_tensors_hooks:
@@ -299,7 +297,7 @@ class disable_saved_tensors_hooks:
     def __enter__(self) -> None:
         if modes.present().saving:
             raise RuntimeError(self.error_message)
-        _disabled.append(self.error_message)
+        modes.enter(modes.changed(unpacked=(*modes.present().unpacked, self.error_message)))
 
     def __exit__(self, *exc: object) -> None:
-        _disabled.pop()
+        modes.enter(modes.changed(unpacked=modes.present().unpacked[:-1]))

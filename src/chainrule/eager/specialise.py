@@ -23,7 +23,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager.modes import NO_GRAD, state
 from chainrule.eager.tape import TensorForm, recover
 from chainrule.eager.tensor import LANES, Parameter, Tensor, scalar
-from chainrule.eager.views import Unrecorded, Views, prune
+from chainrule.eager.views import Views, enter, prune, views_of
 
 
 def spec(edge: Any) -> Any:
@@ -35,7 +35,7 @@ SCOPE: Final[dict[str, Any]] = {  # the global names of the functions written he
     "__name__": __name__,  # so that the warning filter of `quiet` knows them
     "NO_GRAD": NO_GRAD, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "asarray": np.asarray,
     "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq, "prune": prune,
-    "ref": ref, "Unrecorded": Unrecorded, "Views": Views,
+    "ref": ref, "enter": enter, "Views": Views, "views_of": views_of,
     "recover": recover, "recoverable": (RuntimeWarning, ValueError, IndexError, TypeError), "scalar": scalar, "spec": spec,
     "state": state,
 }  # fmt: skip
@@ -303,11 +303,14 @@ def _link(pattern: Pattern) -> str:
         views = base
     elif base is None:
         t.base = input
-        views = input.base = Views()
+        views = views_of(input)
     else:
         t.base = base
         views = base.base
-    views.append(ref(t) if mode is None else Unrecorded(t))
+    if mode is None and not views.mixed:
+        views.append(ref(t))
+    else:
+        enter(views, t, input, mode)
     if len(views) > views.limit:
         prune(views)"""
     if pattern.moves == "view":

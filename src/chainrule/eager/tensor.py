@@ -345,7 +345,7 @@ class Tensor(Box, metaclass=Named):
         if self.lane.stale:
             grad_fn = "Invalid"
         lane: Any = self.lane
-        tangent = (f"tangent={lane.tangent!r}",) if lane.dual and lane.level.alive and modes.present().tangents else ()
+        tangent = (f"tangent={lane.tangent}",) if lane.dual and lane.level.alive and modes.present().tangents else ()
         return tensor_text(self.array, self.dtype.name, default_dtype_name=spec.default_float().name,
                            grad_fn=grad_fn, requires_grad=self.leaf, suffixes=tangent)  # fmt: skip
 

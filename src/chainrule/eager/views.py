@@ -8,6 +8,7 @@ fact is known by the kind of the reference.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any, Final
 from weakref import ref
@@ -68,16 +69,30 @@ class Custom(ref):  # type: ignore[type-arg]
 class Views(list):  # type: ignore[type-arg]
     """References to the views of one base, the dead ones swept out now and then."""
 
-    __slots__ = ("limit",)
+    __slots__ = ("limit", "mixed")
 
     def __init__(self) -> None:
         self.limit = 32
+        self.mixed = False  # whether there may be views of other kinds than the plain one
+
+
+_lock: Final = threading.RLock()  # held where more is done to `Views` than to append to them
+
+
+def views_of(base: Tensor) -> Views:
+    """The registry of ``base``, made if there is none."""
+    with _lock:
+        if base.base is None:
+            base.base = Views()
+        return base.base  # type: ignore[no-any-return]
 
 
 def prune(views: Views) -> None:
     """Forget the views that are gone."""
-    views[:] = [r for r in views if r() is not None]
-    views.limit = 2 * len(views) + 32
+    with _lock:
+        n = len(views)  # what other threads append meanwhile stays
+        views[:n] = [r for r in views[:n] if r() is not None]
+        views.limit = 2 * len(views) + 32
 
 
 PLAIN: Final = ref
@@ -99,15 +114,28 @@ def link(t: Tensor, input: Tensor, kind: Any = ref) -> None:
     base = base_of(input)
     if base is None:
         base = input
-        if base.base is None:
-            base.base = Views()
-    elif kind is ref:
-        kind = kind_of(input, base)
+        views = views_of(base)
+    else:
+        views = base.base
+        if kind is ref and views.mixed:
+            kind = kind_of(input, base)
     t.base = base
     t.uncounted = input.uncounted
-    base.base.append(kind(t))
-    if len(base.base) > base.base.limit:
-        prune(base.base)
+    if kind is not ref:
+        views.mixed = True
+    views.append(kind(t))
+    if len(views) > views.limit:
+        prune(views)
+
+
+def enter(views: Views, t: Tensor, input: Tensor, mode: Any) -> None:
+    """What `link` does for a view made without recording, or where not all views are plain ones."""
+    kind = ref if mode is None else Unrecorded
+    if kind is ref and input.base is not views:
+        kind = kind_of(input, t.base)
+    if kind is not ref:
+        views.mixed = True
+    views.append(kind(t))
 
 
 def unlink(t: Tensor) -> None:
@@ -115,7 +143,9 @@ def unlink(t: Tensor) -> None:
     base = base_of(t)
     if base is not None:
         edge_of(t)
-        base.base[:] = [r for r in base.base if r() is not t]
+        with _lock:
+            n = len(base.base)
+            base.base[:n] = [r for r in base.base[:n] if r() is not t]
     else:
         for _, view in live(t):
             edge_of(view)
@@ -125,7 +155,10 @@ def unlink(t: Tensor) -> None:
 
 def set_kind(view: Tensor, base: Tensor, kind: Any) -> None:
     """Make ``view`` known to its base as one of this kind."""
-    base.base[:] = [kind(view) if r() is view else r for r in base.base]
+    with _lock:
+        n = len(base.base)
+        base.base.mixed = True
+        base.base[:n] = [kind(view) if r() is view else r for r in base.base[:n]]
 
 
 def kind_of(view: Tensor, base: Tensor) -> Any:

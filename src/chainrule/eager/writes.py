@@ -99,9 +99,12 @@ def version_of(tensor: Tensor) -> int:
 
 def set_versions(tensors: Sequence[Tensor], versions: Sequence[int]) -> None:
     """Let these tensors count as written to so often, the later writes as none. RuntimeError for negative numbers."""
-    for tensor, version in zip(tensors, versions, strict=True):
+    if len(tensors) != len(versions):
+        raise RuntimeError(f"tensors_len={len(tensors)}, versions_len={len(versions)}")
+    for version in versions:
         if version < 0:
             raise RuntimeError(f"Cannot set a version_counter to a negative value: {version}")
+    for tensor, version in zip(tensors, versions, strict=True):
         writes = first_write(owner_of(tensor.array))
         dropped = writes.count - version
         writes.count = version

@@ -69,6 +69,8 @@ def checkpoint(
         notice(NOT_SAID)
         use_reentrant = True
     if not use_reentrant:
+        if determinism_check not in ("default", "none"):
+            raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
         if not modes.is_grad_enabled():
             return function(*args, **kwargs)
         first, second = context_fn()

@@ -375,6 +375,8 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """The slices from ``start``, ``length`` of them, along ``dim``."""
     axis = axis_of(dim, input.ndim)
     n = input.array.shape[axis]
+    if not -n <= start <= n:
+        raise IndexRefusal(f"start out of range (expected to be in range of [-{n}, {n}], but got {start})")
     start = start + n if start < 0 else start
     if length < 0:
         raise Refusal("narrow(): length must be non-negative.")

@@ -12,6 +12,7 @@ from chainrule.eager.creation import tensor
 from chainrule.eager.data import number_for
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.functions.indexing import check_index, check_range, normal_key, too_large
+from chainrule.eager.functions.viewing import check_strides
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.views import window_of
@@ -79,9 +80,15 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     check_index("scatter_reduce", input, index, "self")
     axis = axis_of(dim, input.ndim)
     check_dtype("scatter_reduce()", input, src)
-    if input.ndim == 0:
+    if input.ndim == 0 or index.ndim == 0:
         x, i, s = (F.reshape(t, (-1,)) for t in (input, index, src))
-        return F.reshape(scatter_reduce(x, 0, i, s, reduce, include_self=include_self), ())
+        return F.reshape(scatter_reduce(x, 0, i, s, reduce, include_self=include_self), input.array.shape)
+    wanted, have = index.array.shape, src.array.shape
+    if too_large(input, index, axis) or len(have) != len(wanted) or any(n > m for n, m in zip(wanted, have, strict=True)):
+        raise Refusal(
+            f"Expected index {shape_text(wanted)} to be no larger than self {shape_text(input.array.shape)} apart from "
+            f"dimension {axis} and to be no larger size than src {shape_text(have)}"
+        )
     check_range(input, index, axis)
     if reduce in ("amax", "amin"):
         return F.scatter_extreme(input, index, src, axis=axis, largest=reduce == "amax", include_self=include_self)
@@ -127,13 +134,17 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
         return F.reshape(
             index_add(F.reshape(input, (1,)), 0, F.reshape(index, (-1,)), F.reshape(source, (-1,)), alpha=alpha), ()
         )
+    if index.ndim > 1:
+        raise IndexRefusal(f"index_add_(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+                           f"{type_name(index.dtype)} and size: {shape_text(index.array.shape)}")  # fmt: skip
+    have, slices = source.array.shape, (*input.array.shape[:axis], *input.array.shape[axis + 1 :])
+    if (*have[:axis], *have[axis + 1 :]) != slices:
+        raise Refusal("source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+                      f"{shape_text(input.array.shape)} source.shape = {shape_text(have)}")  # fmt: skip
+    if have[axis] != index.array.size:
+        raise Refusal(f"index_add_(): Number of indices ({index.array.size}) should be equal to source.size(dim): "
+                      f"({have[axis]}), for dim: {axis}")  # fmt: skip
     check_range(input, index, axis)
-    wanted = (*input.array.shape[:axis], index.array.size, *input.array.shape[axis + 1 :])
-    if index.ndim == 1 and source.array.shape != wanted:
-        raise Refusal(
-            f"index_add_(): source shape {shape_text(source.array.shape)} does not match what the index asks for, "
-            f"{shape_text(wanted)}"
-        )
     return F.index_add(input, index, source, axis=axis, alpha=alpha)
 
 
@@ -162,11 +173,20 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
             f"index_copy_(): self and source expected to have the same dtype, but got (self) {type_name(input.dtype)} and "
             f"(source) {type_name(source.dtype)}"
         )
+    if index.ndim > 1:
+        raise IndexRefusal(f"index_copy_(): Index should have dimension 1 or 0 (got {index.ndim})")
+    if index.ndim == 0 or input.ndim == 0:
+        flat = [t if t.ndim else F.reshape(t, (1,)) for t in (input, index, source)]
+        return F.reshape(index_copy(flat[0], dim, flat[1], flat[2]), input.array.shape)
     if source.ndim and source.array.shape[axis] != index.array.size:
         raise IndexRefusal(
             f"index_copy_(): Number of indices ({index.array.size}) should be equal to source.size(dim) "
             f"({source.array.shape[axis]})"
         )
+    for k, (n, m) in enumerate(zip(input.array.shape, source.array.shape, strict=False)):
+        if k != axis and n != m:
+            raise Refusal("index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+                          f"{n} at dimension {axis} and source slice shape: {m} at dimension 0.")  # fmt: skip
     check_range(input, index, axis)
     return F.index_copy(input, index, source, axis=axis)
 
@@ -211,13 +231,17 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 # A part replaced
 
 
-def _with_part(input: Any, src: Any, key: Any) -> Any:
-    have, wanted = src.array.shape, input.array[key].shape
+def _check_part(src: Any, wanted: tuple[int, ...]) -> None:
+    have = src.array.shape
     if have != wanted:
         raise ShapeError(
             f"expected src to have a size equal to the slice of self. src size = {shape_text(have)}, slice size = "
             f"{shape_text(wanted)}"
         )
+
+
+def _with_part(input: Any, src: Any, key: Any) -> Any:
+    _check_part(src, input.array[key].shape)
     return dispatch(TABLE[indexing.setitem], (input, cast_for(input, src)), {"key": key})
 
 
@@ -234,7 +258,9 @@ def slice_scatter(input: Any, src: Any, dim: int = 0, start: int | None = None, 
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """A copy of ``input`` with ``src`` as a diagonal."""
     whole = np.empty(input.array.shape, np.int8)
-    window = window_of(np.diagonal(whole, offset, dim1, dim2), whole)
+    part = np.diagonal(whole, offset, dim1, dim2)
+    _check_part(src, part.shape)
+    window = window_of(part, whole)
     return dispatch(TABLE[strided.copy_slices], (input, src), {"window": window})
 
 
@@ -242,4 +268,6 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
     """A copy of ``input`` with ``src`` stored where `as_strided` looks."""
     whole = np.empty(input.array.shape, np.int8)
     window = strided.Window(tuple(size), tuple(stride), storage_offset or 0, whole.strides)
+    check_strides(size, stride, storage_offset or 0, input.array.size, input.itemsize)
+    _check_part(src, window.shape)
     return dispatch(TABLE[strided.copy_slices], (input, src), {"window": window})

@@ -124,8 +124,8 @@ def cummin(input: Any, dim: int) -> Any:
 
 def _running(input: Any, dim: int, beats: Any) -> tuple[Any, Any]:
     axis = axis_of(dim, input.ndim)
-    if input.ndim == 0:
-        return input.clone(), wrap(np.zeros((), np.int64))
+    if input.ndim == 0 or input.array.shape[axis] == 0:
+        return input.clone(), wrap(np.zeros(input.array.shape, np.int64))
     rows = np.moveaxis(input.array, axis, 0)
     index = np.zeros(rows.shape, np.int64)
     best = rows[0].copy()

@@ -17,17 +17,29 @@ from chainrule.ops import shaping, strided
 from chainrule.ops.strided import Window, owner_of, reach
 
 
-def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
-    """The elements of the memory of ``input`` that ``stride`` leads to, ``storage_offset`` counting from its beginning."""
+def check_strides(size: Any, stride: Any, at: int, room: int, itemsize: int) -> None:
+    """Refuse what does not stay within ``room`` elements of memory, beginning ``at``, or goes backwards."""
     shape, steps = tuple(size), tuple(stride)
     if len(shape) != len(steps):
         raise Refusal("mismatch in length of strides and shape")
     if any(step < 0 for step in steps):
         raise Refusal(f"as_strided: Negative strides are not supported at the moment, got strides: {list(steps)}")
+    low, high = reach(shape, steps, at)
+    if math.prod(shape) and not (low >= 0 and high < room):
+        raise ShapeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {at}, and itemsize {itemsize} "
+            f"requiring a storage size of {(high + 1) * itemsize} are out of bounds for storage of size {room * itemsize}"
+        )
+
+
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """The elements of the memory of ``input`` that ``stride`` leads to, ``storage_offset`` counting from its beginning."""
+    shape, steps = tuple(size), tuple(stride)
+    at = input.storage_offset() if storage_offset is None else storage_offset
+    check_strides(shape, steps, at, owner_of(input.array).nbytes // input.itemsize, input.itemsize)
     base = views.base_of(input)
     start = input.storage_offset()
     first = 0 if base is None else base.storage_offset()
-    at = start if storage_offset is None else storage_offset
     own = tuple(step // input.itemsize for step in input.array.strides)
     inside = reach(input.array.shape, own, start)
     low, high = reach(shape, steps, at)
@@ -35,13 +47,6 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     if base is not None and base.dtype is input.dtype and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
         source, start = base, first  # the look goes beyond the view: it is one at the base
         own = tuple(step // base.itemsize for step in base.array.strides)
-    room = owner_of(input.array).nbytes // input.itemsize
-    if math.prod(shape) and not (low >= 0 and high < room):
-        raise ShapeError(
-            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {at}, and itemsize {input.itemsize} "
-            f"requiring a storage size of {(high + 1) * input.itemsize} are out of bounds for storage of size "
-            f"{room * input.itemsize}"
-        )
     return F.as_strided(source, window=Window(shape, steps, at - start, own))
 
 
@@ -164,6 +169,8 @@ def flipud(input: Any) -> Any:
 def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     """``k`` quarter turns in the plane of two axes."""
     first, second = dims
+    if axis_of(first, input.ndim) == axis_of(second, input.ndim):
+        raise Refusal(f"expected rotation dims to be different, but got dim0 = {first} and dim1 = {second}")
     turned = {
         0: lambda: input, 1: lambda: transpose(flip(input, second), first, second),
         2: lambda: flip(input, first, second), 3: lambda: flip(transpose(input, first, second), second),
