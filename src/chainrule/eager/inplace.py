@@ -152,6 +152,23 @@ def look_as(t: Tensor, seen: Tensor) -> Tensor:
     return t
 
 
+def goes_unrecorded(t: Tensor, source: Tensor | None = None) -> bool:
+    """Whether storing ``source`` (or a number) in ``t`` is nothing but storing it: no history, no tangents, no other dtype."""
+    if not t.lane.native or (source is not None and source.lane is not t.lane):
+        return False
+    return not (modes.is_grad_enabled() and (is_recorded(t) or (source is not None and source.requires_grad)))
+
+
+def store(t: Tensor, value: Any) -> Tensor:
+    """Store ``value`` in ``t``, nothing being recorded; returns t."""
+    check_writable(t, recording=False)
+    t.array[...] = value
+    log_write(t)
+    if t.base is not None:
+        views.written(t)
+    return t
+
+
 def zeroed(t: Tensor) -> Any:
     """The node of a write of values that do not depend on ``t`` or anything else: it stays recorded, with derivative 0."""
     return record(ZERO, (edge_of(t),), [t.array], t.array, {})

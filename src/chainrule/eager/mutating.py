@@ -18,6 +18,7 @@ from chainrule.eager.specialise import OPERATORS, F, Functions
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import Refusal, ShapeError, broadcast_error, c_type_name, shape_text
 from chainrule.ops import indexing
+from chainrule.ops.shaping import broadcastable
 
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
 BY_FUNCTION: Final = (
@@ -118,28 +119,26 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     number = value.cast(self.dtype) if isinstance(value, Tensor) else number_for(self, value)
+    if not isinstance(number, Tensor) and inplace.goes_unrecorded(self):
+        return inplace.store(self, number)
     return inplace.adopt(self, F.fill(self, number))
 
 
 def zero_(self: Tensor) -> Tensor:
     """Every element becomes 0; returns self."""
-    if inplace.is_recorded(self) or not self.lane.native:
-        return inplace.adopt(self, F.zero(self))
-    inplace.check_writable(self, recording=False)
-    self.array.fill(0)
-    writes.log_write(self)
-    if self.base is not None:
-        views.written(self)
-    return self
+    return inplace.store(self, 0) if inplace.goes_unrecorded(self) else inplace.adopt(self, F.zero(self))
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """The elements become those of ``src``, broadcast and cast; returns self."""
     source = src if isinstance(src, Tensor) else creation.tensor(src)
-    error = broadcast_error(self.array.shape, source.array.shape)
-    if error is not None:
-        raise error
-    expand(source, tuple(self.array.shape))  # refuses what does not broadcast
+    if not broadcastable(source.array.shape, self.array.shape):
+        error = broadcast_error(self.array.shape, source.array.shape)
+        if error is not None:
+            raise error
+        expand(source, tuple(self.array.shape))  # refuses it
+    if inplace.goes_unrecorded(self, source):
+        return inplace.store(self, source.array)
     return inplace.adopt(self, F.overwrite(self, source.cast(self.dtype)))
 
 
