@@ -21,9 +21,9 @@ from chainrule.errors import missing
 
 __all__ = [
     "Function", "SavedTensor", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad",
-    "function", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_multithreading_enabled", "no_grad",
-    "set_detect_anomaly",
-    "set_grad_enabled", "set_multithreading_enabled", "variable",
+    "function", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+    "is_multithreading_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
+    "variable",
 ]  # fmt: skip
 
 

@@ -227,6 +227,9 @@ class Spent:
     def spent(self) -> Spent:
         return self
 
+    def revive(self, node: Node, *origin: Node) -> Node:
+        return node
+
     def pull(self, node: Node, g: Any) -> Any:
         raise GraphError(SPENT)
 

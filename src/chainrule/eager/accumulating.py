@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, leaf, wrap
 from chainrule.eager.writes import log_write
+from chainrule.errors import ShapeError, shape_text
 
 
 def _references() -> tuple[int, int]:
@@ -48,7 +49,13 @@ def add_to(grad: Tensor, g: Any) -> Tensor:
         return total
     if grad.requires_grad or sys.getrefcount(array) > SLOT:  # someone else, perhaps a node, knows this memory
         log_write(grad)
-    np.add(array, g, array)
+    try:
+        np.add(array, g, array)
+    except ValueError:
+        raise ShapeError(
+            f"the gradient of shape {shape_text(g.shape)} does not fit .grad of shape {shape_text(array.shape)}: the tensor "
+            "has got memory of another shape since. Set its .grad to None."
+        ) from None
     return grad
 
 

@@ -18,7 +18,7 @@ from chainrule.eager.data import array_of, is_sequence
 from chainrule.eager.layout import Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.tensor import Parameter, Tensor, wrap
-from chainrule.ops.strided import reach, seen
+from chainrule.ops.strided import distinct, reach, seen
 
 
 def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -221,7 +221,11 @@ def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
              **same: Any) -> Tensor:  # fmt: skip
         only_known(name, same)
-        return finish(np.full(input.array.shape, value, checked_dtype(name, dtype, input.dtype).numpy), requires_grad, device)
+        like = input.array
+        order: Any = "K" if distinct(like.shape, like.strides) else "C"  # the axes as they lie in memory
+        array = np.empty_like(like, checked_dtype(name, dtype, input.dtype).numpy, order)
+        array.fill(value)
+        return finish(array, requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"A tensor shaped like ``input``, filled with {value}."

@@ -85,8 +85,9 @@ class Hooks:
     def stored(self, leaf: Tensor, g: Any) -> None:
         """Run the hooks on a leaf whose gradient has just been added to (its first: the same memory)."""
         for hook in list(self.accumulated.values()):
-            if hook(leaf) is not None:
-                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+            found = hook(leaf)
+            if found is not None and not isinstance(found, Tensor):
+                raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
         for hook in list(self.after.values()):
             hook((), (g if isinstance(g, Tensor) else wrap(g),))
 
@@ -133,6 +134,8 @@ def _all_replaced(hook: Any, found: Any, before: tuple[Any, ...]) -> tuple[Any, 
             f"hook '{getattr(hook, '__name__', hook)}' has returned an incorrect number of values (got {len(found)}, but "
             f"expected {len(before)})"
         )
+    if any(new is not None and old is None for new, old in zip(found, before, strict=True)):
+        raise RuntimeError("can't replace a None gradient with a non-None value")
     return tuple(
         new if old is None or new is None else _replaced(hook, new, old) for new, old in zip(found, before, strict=True)
     )

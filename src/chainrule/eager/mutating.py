@@ -19,6 +19,7 @@ from chainrule.eager.tensor import Tensor
 from chainrule.errors import Refusal, ShapeError, broadcast_error, c_type_name, shape_text
 from chainrule.ops import indexing
 from chainrule.ops.shaping import broadcastable
+from chainrule.ops.strided import memory_of
 
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
 BY_FUNCTION: Final = (
@@ -170,12 +171,17 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     if any(n < 0 for n in shape):
         raise ShapeError(f"resize_(): sizes cannot be negative, but got {shape_text(shape)}")
     if shape != self.array.shape:
-        flat = np.ascontiguousarray(self.array).reshape(-1)
-        count = math.prod(shape)
-        if count > flat.size:
-            flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
+        count, start = math.prod(shape), self.storage_offset()
+        memory = memory_of(self.array).reshape(-1)
+        if start + count <= memory.size:  # there is room, perhaps from before it was made smaller
+            inplace.check_writable(self, recording=False, whole=False)
+            self.array = memory[start : start + count].reshape(shape)
+            writes.log_write(self)
+            return self
+        room = np.zeros(count, memory.dtype)
+        room[: memory.size - start] = memory[start:]
         old = self.array
-        inplace.replace_memory(self, flat[:count].reshape(shape))
+        inplace.replace_memory(self, room.reshape(shape))
         writes.carry_over(old, self.array)
     return self
 

@@ -170,12 +170,14 @@ class Tensor(Box, metaclass=Named):
     @property
     def requires_grad(self) -> bool:
         """Whether calls with this tensor are recorded."""
-        return self.leaf or self.node is not None
+        return self.leaf or self.node is not None or self.lane.stale
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         if not isinstance(wanted, bool):
             raise RuntimeError("requires_grad must be a bool")
+        if self.node is not None and wanted:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
         self._require(wanted, "floating point and complex dtype")
 
     @requires_grad.deleter

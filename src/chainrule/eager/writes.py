@@ -114,8 +114,8 @@ def set_versions(tensors: Sequence[Tensor], versions: Sequence[int]) -> None:
 
 def saved_arrays(node: Node) -> Iterator[np.ndarray]:
     """The arrays that a node has saved."""
-    for value in (*node.form.saved(node), *(node.out if isinstance(node.out, tuple) else (node.out,))):
-        if type(value) is np.ndarray:
+    for value in (*(node.form.saved(node) or ()), *(node.out if isinstance(node.out, tuple) else (node.out,))):
+        if type(value) is np.ndarray and value.size:
             yield value
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.core.box import function
 from chainrule.core.primitive import elementwise, general
-from chainrule.ops.elementwise import sigmoid
+from chainrule.ops.elementwise import sigmoid, tied
 from chainrule.ops.indexing import getitem
 
 
@@ -134,20 +134,20 @@ def softshrink(x: Any, *, lambd: float = 0.5) -> Any:
 
 
 def _inside(g: Any, x: Any, low: float, high: float) -> Any:
-    return np.where((x > low) & (x < high), g, 0.0)
+    return tied(np.where((x > low) & (x < high), g, 0.0), x)
 
 
 def _outside(g: Any, x: Any, lambd: float) -> Any:
-    return np.where((x >= -lambd) & (x <= lambd), 0.0, g)
+    return tied(np.where((x >= -lambd) & (x <= lambd), 0.0, g), x)
 
 
-elementwise(relu, lambda g, out: np.where(out > 0, g, 0.0), integers="keep", kinks="0 at 0")
-elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: np.where(x > 0, g, negative_slope * g),
+elementwise(relu, lambda g, out: tied(np.where(out > 0, g, 0.0), out), integers="keep", kinks="0 at 0")
+elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: tied(np.where(x > 0, g, negative_slope * g), x),
             kinks="negative_slope at 0")  # fmt: skip
-elementwise(prelu, lambda g, x, y: np.where(x > 0, g, y * g), lambda g, x: np.where(x > 0, 0.0, x * g),
+elementwise(prelu, lambda g, x, y: tied(np.where(x > 0, g, y * g), x), lambda g, x: np.where(x > 0, 0.0, x * g),
             kinks="y at x = 0", torch="", node="PreluKernelBackward0")  # fmt: skip
 elementwise(rrelu, lambda y: y, lambda x: x, torch="", node="RreluWithNoiseBackward0")
-elementwise(threshold, lambda g, x, *, threshold, value: np.where(x > threshold, g, 0.0), integers="keep",
+elementwise(threshold, lambda g, x, *, threshold, value: tied(np.where(x > threshold, g, 0.0), x), integers="keep",
             kinks="0 at the threshold")  # fmt: skip
 elementwise(hardtanh, lambda g, x, *, min_val=-1.0, max_val=1.0: _inside(g, x, min_val, max_val), integers="keep",
             kinks="0 at both ends")  # fmt: skip

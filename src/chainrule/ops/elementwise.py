@@ -61,8 +61,10 @@ elementwise(np.fmod, lambda g: g, lambda g, x, y: -g * np.trunc(x / y), integers
 
 @function
 def lerp(x: Any, y: Any, z: Any) -> Any:
-    """``x + z (y - x)``."""
-    return x + z * (y - x)
+    """``x + z (y - x)``, counted from the nearer end."""
+    if z.ndim == 0:
+        return x + z * (y - x) if z < 0.5 else y - (y - x) * (1 - z)
+    return np.where(z < 0.5, x + z * (y - x), y - (y - x) * (1 - z))
 
 
 elementwise(lerp, lambda g, z: g * (1 - z), lambda g, z: g * z, lambda g, x, y: g * (y - x),
@@ -316,6 +318,11 @@ non_differentiable(np.heaviside)
 def zero(x: Any) -> Any:
     """Zeros shaped like ``x``."""
     return np.zeros_like(x)
+
+
+def tied(c: Any, x: Any) -> Any:
+    """``c``, which depends on ``x`` with derivative 0: a recorded pass is to know that it does."""
+    return c if type(x) is np.ndarray else c + zero(x)
 
 
 @function

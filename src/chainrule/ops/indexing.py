@@ -157,7 +157,8 @@ linear(
     place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=1, torch=""
 )
 linear(setitem, lambda g, i, *xs, key: setitem(g, 0.0, *xs[2:], key=key) if i == 0 else _take(g, xs[2:], key),
-       promoted=2, node=lambda key: "CopySlices" if HOLE not in _parts(key) else "IndexPutBackward0", torch="")  # fmt: skip
+       promoted=2, torch="",
+       node=lambda key: "IndexPutBackward0" if HOLE in _parts(key) else "torch::autograd::CopySlices")  # fmt: skip
 
 
 def _parts(key: Any) -> tuple[Any, ...]:

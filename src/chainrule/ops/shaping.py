@@ -109,8 +109,9 @@ linear(np.stack, lambda g, i, *xs, axis=0: getitem(g, key=(slice(None),) * (axis
 
 @function
 def unbind(x: Any, *, axis: int = 0) -> Any:
-    """The slices along ``axis``."""
-    return tuple(np.moveaxis(x, axis, 0))
+    """The slices along ``axis``: views, of single elements too."""
+    rows = np.moveaxis(x, axis, 0)
+    return tuple(rows[k, ...] for k in range(len(rows)))
 
 
 @function

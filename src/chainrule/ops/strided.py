@@ -116,7 +116,7 @@ def add_slices(x: Any, *, shape: tuple[int, ...], window: Window) -> Any:
 linear(as_strided, lambda g, x, *, window: add_slices(g, shape=x.shape, window=window), moves="view", torch="")
 linear(add_slices, lambda g, x, *, shape, window: as_strided(g, window=window), moves="copy", torch="")
 linear(copy_slices, lambda g, x, *, window: copy_slices(g, np.zeros_like(as_strided(g, window=window)), window=window),
-       lambda g, y, *, window: as_strided(g, window=window), torch="", node="CopySlices")  # fmt: skip
+       lambda g, y, *, window: as_strided(g, window=window), torch="", node="torch::autograd::CopySlices")  # fmt: skip
 
 
 # Complex numbers as pairs

@@ -260,7 +260,7 @@ class Input:
 
     def __init__(self, x: Any) -> None:
         saving = modes.present().saving
-        kept = saving and isinstance(x, Tensor) and not x.leaf
+        kept = saving and isinstance(x, Tensor)
         self.packed = Packed(saving[-1].pack, saving[-1].unpack, x.array) if kept else None
         self.x = x if self.packed is None else (x.requires_grad,)
         self.since = next_seq()

@@ -12,7 +12,7 @@ from chainrule.core.box import NUMBERS, Box
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
-from chainrule.eager.inplace import adopt, assign
+from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
@@ -89,6 +89,8 @@ def _normal_part(part: Any) -> Any:
         if part.dtype.differentiable:
             raise IndexRefusal("tensors used as indices must be long, int, byte or bool tensors")
         return part.array
+    if isinstance(part, np.integer):
+        return int(part)
     if isinstance(part, (list, range)):
         return np.asarray([p.item() if isinstance(p, Tensor) else p for p in part], dtype=None if len(part) else np.int64)
     return part
@@ -111,6 +113,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             if not isinstance(value, Tensor) or not same_place(value.array, place.array):
                 store_all(place, value)
             else:
+                check_writable(place, recording=modes.is_grad_enabled() and is_recorded(place), whole=False)
                 touch(input)
             return
         if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
@@ -127,6 +130,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             raise ValueError("more axes than there is room for")
         if isinstance(raw, np.ndarray) and np.may_share_memory(raw, input.array):
             if not arrays and same_place(raw, input.array[full]):
+                check_writable(input, recording=modes.is_grad_enabled() and is_recorded(input), whole=False)
                 touch(input)  # x[i] += y, which has written already
                 return
             raw = raw.copy()
@@ -166,7 +170,7 @@ def writable(array: np.ndarray, key: Any) -> np.ndarray:
     if array.flags.writeable and 0 not in array.strides:
         return array
     place = array[key]
-    if isinstance(place, np.ndarray) and not distinct(place.shape, place.strides):
+    if isinstance(place, np.ndarray) and place.size and not distinct(place.shape, place.strides):
         raise Refusal(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
             "clone() the tensor before performing the operation."

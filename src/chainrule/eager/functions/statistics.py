@@ -114,26 +114,22 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 def cummax(input: Any, dim: int) -> Any:
     """The largest element so far along ``dim``, and where it stands."""
-    return CummaxResult(*_running(input, dim, np.greater_equal))
+    return CummaxResult(*_running(input, dim, np.maximum))
 
 
 def cummin(input: Any, dim: int) -> Any:
     """The smallest element so far along ``dim``, and where it stands."""
-    return CumminResult(*_running(input, dim, np.less_equal))
+    return CumminResult(*_running(input, dim, np.minimum))
 
 
-def _running(input: Any, dim: int, beats: Any) -> tuple[Any, Any]:
+def _running(input: Any, dim: int, extremes: np.ufunc) -> tuple[Any, Any]:
     axis = axis_of(dim, input.ndim)
     if input.ndim == 0 or input.array.shape[axis] == 0:
         return input.clone(), wrap(np.zeros(input.array.shape, np.int64))
-    rows = np.moveaxis(input.array, axis, 0)
-    index = np.zeros(rows.shape, np.int64)
-    best = rows[0].copy()
-    for k in range(1, len(rows)):
-        better = beats(rows[k], best) | np.isnan(rows[k])
-        best = np.where(better, rows[k], best)
-        index[k] = np.where(better, k, index[k - 1])
-    places = wrap(np.ascontiguousarray(np.moveaxis(index, 0, axis)))
+    x = input.array
+    best = extremes.accumulate(x, axis=axis)
+    number = np.arange(x.shape[axis]).reshape(tuple(-1 if k == axis else 1 for k in range(x.ndim)))
+    places = wrap(np.maximum.accumulate(np.where((x == best) | np.isnan(x), number, 0), axis=axis))
     return F.gather(input, places, axis=axis), places
 
 
