@@ -137,7 +137,7 @@ def unload_ipython_extension(ipython: Any) -> None:
     uninstall()
 
 
-_SUBMODULES = ("_C", "accelerator", "backends", "insight", "linalg", "nn", "optim", "random", "utils")
+_SUBMODULES = ("_C", "accelerator", "backends", "func", "insight", "linalg", "nn", "optim", "random", "utils")
 _TYPED = ("Float", "Double", "Half", "Long", "Int", "Short", "Byte", "Char", "Bool")
 _LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
 _LATER |= dict.fromkeys(("custom_jvp", "custom_vjp", "linear", "numeric"), "chainrule.eager.declaring")

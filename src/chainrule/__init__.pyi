@@ -105,6 +105,7 @@ long: DType
 from chainrule import _C as _C
 from chainrule import accelerator as accelerator
 from chainrule import backends as backends
+from chainrule import func as func
 from chainrule import insight as insight
 from chainrule import linalg as linalg
 from chainrule import nn as nn

@@ -11,12 +11,10 @@ from chainrule.errors import missing, shape_text
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
 
-_entered: list[forward.Level] = []  # torch has one level for all threads
-
 
 def __getattr__(name: str) -> Any:
     if name == "_current_level":
-        return len(_entered) - 1
+        return len(forward.manual) - 1
     raise missing(__name__, name, __all__)
 
 
@@ -29,17 +27,13 @@ class UnpackedDualTensor(NamedTuple):
 
 def enter_dual_level() -> int:
     """Begin a level: tensors may get tangents. RuntimeError inside another one."""
-    if _entered:
-        raise RuntimeError("Nested forward mode AD is not supported at the moment")
-    _entered.append(forward.enter())
+    forward.enter_manual()
     return 0
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End the level: all tangents are forgotten. RuntimeError outside of one."""
-    if not _entered:
-        raise RuntimeError("Dual level must be a positive number.")
-    forward.leave(_entered.pop())
+    forward.leave_manual()
 
 
 class dual_level:
@@ -60,13 +54,13 @@ class dual_level:
 
 
 def _level(level: int | None, name: str) -> forward.Level:
-    if not _entered:
+    if not forward.manual:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
         )
     if level not in (None, 0):
         raise RuntimeError(f"Invalid level given to {name}")
-    return _entered[0]
+    return forward.manual[0]
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
@@ -90,7 +84,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The primal (a view) and the tangent of ``tensor``."""
-    if not _entered:
+    if not forward.manual:
         return UnpackedDualTensor(tensor, None)
     here = _level(level, "_unpack_dual")
     tangent = forward.tangent_of(tensor, here) if modes.present().tangents else None

@@ -155,7 +155,7 @@ class Function(metaclass=FunctionMeta):
                 output = cls.forward(ctx, *args)
         recording = modes.is_grad_enabled() and any(needs)
         several = isinstance(output, tuple)
-        saved = ctx.__dict__.get("saved_for_forward") or ctx.to_save or ()
+        saved = ctx.__dict__.get("saved_for_forward", ())
         outputs = finished(cls, ctx, args, output if several else (output,), recording)
         if pushing:
             pushforward.push(cls, ctx, saved, args, outputs)

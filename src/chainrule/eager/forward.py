@@ -54,6 +54,24 @@ def leave(level: Level) -> None:
     _levels.set(tuple(other for other in present() if other is not level))
 
 
+manual: Final[list[Level]] = []  # the level of `forward_ad`: torch has one for all threads
+
+
+def enter_manual() -> Level:
+    """Begin the level of `forward_ad`. RuntimeError if it has begun already."""
+    if manual:
+        raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    manual.append(enter())
+    return manual[0]
+
+
+def leave_manual() -> None:
+    """End it. RuntimeError if it has not begun."""
+    if not manual:
+        raise RuntimeError("Dual level must be a positive number.")
+    leave(manual.pop())
+
+
 class DualLane(Lane):
     """The lane of a tensor with a tangent; ``under`` is the one it would have without."""
 

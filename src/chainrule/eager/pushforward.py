@@ -12,6 +12,7 @@ from chainrule.eager.forward import Level
 from chainrule.eager.pullback import type_text
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import shape_text
+from chainrule.ops.strided import owner_of
 
 
 def push(cls: Any, ctx: FunctionCtx, saved: tuple[Any, ...], args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
@@ -31,6 +32,11 @@ def push(cls: Any, ctx: FunctionCtx, saved: tuple[Any, ...], args: tuple[Any, ..
                 f"{len(found)})"
             )
         for k, (out, tangent) in enumerate(zip(outputs, found, strict=True)):
+            if tangent is not None and (not isinstance(out, Tensor) or k in constants(ctx, outputs)):
+                raise RuntimeError(
+                    f"Function's jvp returned a gradient at position {k}, but the corresponding forward output is not a "
+                    "differentiable Tensor. You should return None at that position instead."
+                )
             if isinstance(out, Tensor) and out.dtype.differentiable:
                 put(k, out, tangent, level, args, given)
 
@@ -64,9 +70,27 @@ def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], 
             )
         return
     base = views.base_of(out)
-    looks_at_input = base is not None and any(base is x or base is views.base_of(x) for x in args if isinstance(x, Tensor))
-    if looks_at_input and (not views.is_view(tangent) or any(tangent is t for t in given)):
+    seen = [t for x, t in zip(args, given, strict=True)
+            if base is not None and isinstance(x, Tensor) and (base is x or base is views.base_of(x))]  # fmt: skip
+    if seen:
+        check_view(tangent, [t for t in seen if t is not None])
+    forward.attach(out, level, tangent)
+
+
+def check_view(tangent: Tensor, seen: list[Tensor]) -> None:
+    """Refuse a tangent that is no view of that of the input which the output is a view of."""
+    if not views.is_view(tangent) or any(tangent is t for t in seen):
         raise RuntimeError(
             "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view."
         )
-    forward.attach(out, level, tangent)
+    if seen and not any(owner_of(tangent.array) is owner_of(t.array) for t in seen):
+        what = "the same base as the given" if any(map(views.is_view, seen)) else "the given"
+        raise RuntimeError(
+            f"A custom Function is returning a view but the jvp is not returning a view of {what} grad input."
+        )
+
+
+def constants(ctx: FunctionCtx, outputs: tuple[Any, ...]) -> set[int]:
+    """The places of the outputs that were marked as not differentiable."""
+    named = ctx.__dict__.get("_constant", ())
+    return {*ctx.__dict__.get("constants", ()), *(k for k, out in enumerate(outputs) if any(out is t for t in named))}

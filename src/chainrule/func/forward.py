@@ -1,0 +1,146 @@
+"""`jvp` and `linearize`: forward mode for functions of nested containers of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.eager import engine, forward, modes
+from chainrule.eager.functions.viewing import alias
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import shape_text
+from chainrule.func.reverse import called, depends_on_more, freed, watched
+from chainrule.func.trees import Structure, flatten, unflatten
+
+
+def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False,
+        has_aux: bool = False) -> Any:  # fmt: skip
+    """``func(*primals)``, and its derivative along ``tangents``: the Jacobian times these.
+
+    Raises RuntimeError if primals and tangents are not tuples of one structure and of equal shapes, or func returns anything
+    but tensors; with ``strict`` also if an output does not depend on the inputs.
+
+    >>> import chainrule as cr
+    >>> jvp(cr.sin, (cr.tensor([0.0, 1.0]),), (cr.tensor([1.0, 1.0]),))
+    (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
+    """
+    inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
+    level = forward.enter()
+    try:
+        duals = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
+        result = func(*duals)
+        aux = None
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise RuntimeError(
+                    "jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True"
+                )
+            result, aux = result
+        outputs, shape = flatten(result)
+        parts = [parted(y, level, strict) for y in outputs]
+        aux = None if aux is None else primal_tree(aux, level)
+    finally:
+        forward.leave(level)
+    value, slope = (unflatten(shape, [part[k] for part in parts]) for k in (0, 1))
+    return (value, slope, aux) if has_aux else (value, slope)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """``func(*primals)``, and its derivative there as a linear function of tangents, which does not call ``func`` again.
+
+    The values on the way are recorded once; a call goes through them twice: the transpose of the pass back is the way
+    forward.
+
+    >>> import chainrule as cr
+    >>> value, push = linearize(cr.sin, cr.tensor([0.0, 1.0]))
+    >>> push(cr.tensor([2.0, 0.0]))
+    tensor([2., 0.])
+    """
+    inputs, structure = flatten(primals)
+    mine = [watched(x) for x in inputs]
+    result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
+    outputs, shape = flatten(result)
+    with modes.enable_grad():
+        seeds = [wrap(np.zeros_like(y.array)).requires_grad_() for y in outputs]
+        live = [k for k, y in enumerate(outputs) if y.requires_grad]
+        backs = engine.grad([outputs[k] for k in live], mine, [seeds[k] for k in live], retain_graph=True, create_graph=True,
+                            materialize_grads=True) if live else ()  # fmt: skip
+    recorded = depends_on_more(outputs, mine)
+
+    def push(*tangents: Any) -> Any:
+        directions, like = flatten(tangents)
+        if like != structure:
+            raise RuntimeError(f"Expected the tangents to have the structure of the primals, {structure}, but got {like}")
+        pairs = [(g, t) for g, t in zip(backs, directions, strict=False) if g is not None and g.requires_grad]
+        again = recorded or any(t.requires_grad for t in directions)
+        found: Sequence[Any] = [None] * len(seeds)
+        if pairs:
+            found = engine.grad([g for g, _ in pairs], seeds, [t for _, t in pairs], retain_graph=True, create_graph=again,
+                                materialize_grads=True)  # fmt: skip
+        pushed = [wrap(np.zeros_like(s.array)) if g is None else g for g, s in zip(found, seeds, strict=True)]
+        return unflatten(shape, pushed)
+
+    return freed(result, mine), push
+
+
+def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Structure]:
+    """The leaves of primals and tangents, and their structure, validated."""
+    if not isinstance(primals, tuple):
+        raise RuntimeError(f"{name}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
+    inputs, structure = flatten(primals)
+    directions, like = flatten(tangents)
+    if like != structure:
+        raise RuntimeError(
+            f"{name}: Expected primals and tangents to have the same python structure. For example, if primals is a tuple of "
+            f"3 tensors, tangents also must be. Got primals with structure {structure} and tangents with structure {like}"
+        )
+    if not inputs:
+        raise RuntimeError(f"{name}: Expected primals to contain at least one Tensor.")
+    for what, leaves in (("primals", inputs), ("tangents", directions)):
+        for x in leaves:
+            if not isinstance(x, Tensor):
+                raise RuntimeError(f"{name}: Expected {what} to contain only Tensors. Got a value of type {type(x)}")
+    for x, t in zip(inputs, directions, strict=True):
+        if x.array.shape != t.array.shape:
+            raise RuntimeError(
+                "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+                f"supported. Tensor is of size {shape_text(x.array.shape)} while the given forward gradient is of size "
+                f"{shape_text(t.array.shape)}."
+            )
+    return inputs, directions, structure
+
+
+def dual(x: Tensor, tangent: Tensor, level: forward.Level) -> Tensor:
+    """A view of ``x`` with this tangent."""
+    return forward.attach(alias(x), level, tangent)
+
+
+def parted(y: Any, level: forward.Level, strict: bool) -> tuple[Tensor, Tensor]:
+    """The primal and the tangent of an output, zeros where it has none."""
+    if not isinstance(y, Tensor):
+        raise RuntimeError(
+            f"jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported type {type(y)}"
+        )
+    tangent = forward.tangent_of(y, level)
+    if tangent is None and strict:
+        raise RuntimeError(
+            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with "
+            "strict=True."
+        )
+    return primal(y, level), wrap(np.zeros_like(y.array)) if tangent is None else tangent
+
+
+def primal(y: Tensor, level: forward.Level) -> Tensor:
+    """``y`` without the tangent of this level."""
+    if not y.lane.dual:
+        return y
+    with forward.stripped((y,), level):
+        return alias(y)  # type: ignore[no-any-return]
+
+
+def primal_tree(tree: Any, level: forward.Level) -> Any:
+    """The tree without tangents of this level."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [primal(y, level) if isinstance(y, Tensor) else y for y in leaves])

@@ -1,0 +1,190 @@
+"""`grad`, `grad_and_value` and `vjp`: reverse mode for functions of nested containers of tensors.
+
+Every derivative has inputs of its own, views of the caller's: nested ones cannot be confused. The pass is recorded only
+if the result depends on something else that asks for a gradient.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule.eager import engine, forward, modes, tasks
+from chainrule.eager.functions.viewing import alias
+from chainrule.eager.tensor import Tensor, edge_of, wrap
+from chainrule.func.trees import flatten, mapped, unflatten
+
+Argnums = int | tuple[int, ...]
+
+
+def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient of ``func``, which returns a scalar, by argument ``argnums`` (or several): trees like the arguments.
+
+    With ``has_aux`` func returns a pair, of which the second part is passed on. Raises RuntimeError if func returns
+    anything else, or argnums names no argument.
+
+    >>> import chainrule as cr
+    >>> grad(lambda x: (x**3).sum())(cr.tensor([1.0, 2.0]))
+    tensor([ 3., 12.])
+    """
+
+    @functools.wraps(func)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        slopes, value = grad_and_value(func, argnums, has_aux)(*args, **kwargs)
+        return (slopes, value[1]) if has_aux else slopes
+
+    return gradient
+
+
+def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """`grad`, with the value of ``func`` as second result.
+
+    >>> import chainrule as cr
+    >>> grad_and_value(lambda x: (x * x).sum())(cr.tensor([1.0, 2.0]))
+    (tensor([2., 4.]), tensor(5.))
+    """
+
+    @functools.wraps(func)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        which = chosen(argnums, args)
+        inputs, structure = flatten([args[k] for k in which])
+        mine = [watched(x) for x in inputs]
+        inner = replaced(args, which, unflatten(structure, mine))
+        result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
+        if not isinstance(result, Tensor):
+            raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}")
+        if result.ndim:
+            raise RuntimeError(
+                f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {result.ndim} dims. "
+                "Maybe you wanted to use the vjp or jacrev APIs instead?"
+            )
+        recorded = depends_on_more([result], mine)
+        slopes = unflatten(structure, pulled([result], mine, None, recorded))
+        value, aux = freed((result, aux), mine)
+        return slopes[0] if isinstance(argnums, int) else tuple(slopes), (value, aux) if has_aux else value
+
+    return both
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """``func(*primals)``, and the function that takes cotangents of the outputs back to a tuple of those of the inputs.
+
+    Raises RuntimeError if func returns anything but tensors, or the cotangents are not like the outputs.
+
+    >>> import chainrule as cr
+    >>> value, pull = vjp(cr.sin, cr.tensor([0.0, 1.0]))
+    >>> pull(cr.ones(2))
+    (tensor([1.0000, 0.5403]),)
+    """
+    inputs, structure = flatten(primals)
+    mine = [watched(x) for x in inputs]
+    result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
+    outputs, shape = flatten(result)
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise RuntimeError(
+                f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(y)}"
+            )
+    recorded = depends_on_more(outputs, mine)
+
+    def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+        given, like = flatten(cotangents)
+        if like != shape:
+            raise RuntimeError(
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+                f"cotangents: {like}, primal output: {shape}"
+            )
+        again = recorded or any(g.requires_grad for g in given) if create_graph is None else create_graph
+        return unflatten(structure, pulled(outputs, mine, given, again))
+
+    value = freed(unflatten(shape, outputs), mine)
+    return (value, pull, freed(aux, mine)) if has_aux else (value, pull)
+
+
+# The steps
+
+
+def chosen(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
+    """The places of the arguments to differentiate by. Raises RuntimeError for what names none."""
+    if not isinstance(argnums, (int, tuple)) or isinstance(argnums, bool):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    which = (argnums,) if isinstance(argnums, int) else argnums
+    if not which:
+        raise RuntimeError("argnums must be non-empty")
+    if len(set(which)) != len(which):
+        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
+    for k in which:
+        if not isinstance(k, int):
+            raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {argnums}")
+        if not -len(args) <= k < len(args):
+            raise RuntimeError(f"Got argnum={k}, but only {len(args)} positional inputs")
+    return tuple(k % len(args) for k in which)
+
+
+def replaced(args: Sequence[Any], which: Sequence[int], values: Sequence[Any]) -> tuple[Any, ...]:
+    """``args`` with other values at these places."""
+    found = list(args)
+    for k, value in zip(which, values, strict=True):
+        found[k] = value
+    return tuple(found)
+
+
+def watched(x: Any) -> Tensor:
+    """A view of an input that a derivative is to be taken by, on the tape of the caller's if there is one."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+    if not x.dtype.differentiable:
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    with modes.enable_grad():
+        t = alias(x)
+    return t if t.requires_grad else t.requires_grad_()  # type: ignore[no-any-return]
+
+
+def called(func: Callable[..., Any], args: Any, kwargs: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
+    """What ``func`` returns, recorded, and the part beside it that is passed on."""
+    with modes.enable_grad():
+        result = func(*args, **kwargs)
+    if not has_aux:
+        return result, None
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    return result
+
+
+def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
+    """Whether anything but the inputs of this derivative asks for a gradient of the outputs, here and now."""
+    if not modes.is_grad_enabled():
+        return False
+    own = {id(t) for t in mine if t.leaf}
+    ends = tasks.reachable([edge_of(t) for y in outputs for t in (y, *(lane.tangent for lane in forward.layers(y)))])
+    return any(isinstance(end, Tensor) and id(end) not in own for end in ends)
+
+
+def pulled(outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool) -> list[Tensor]:
+    """The gradients of the outputs by the inputs, zeros where there is none."""
+    pairs = list(zip(outputs, cotangents or [None] * len(outputs), strict=True))
+    for k, (y, g) in enumerate(pairs):
+        if g is not None:
+            engine.checked_seed(k, y, g)
+    live = [(y, g) for y, g in pairs if y.requires_grad]
+    if not live:
+        return [wrap(t.array * 0) for t in mine]
+    found = engine.grad(
+        [y for y, _ in live], mine, [g for _, g in live], retain_graph=True, create_graph=recorded, materialize_grads=True
+    )
+    return [g for g in found if g is not None]
+
+
+def freed(tree: Any, mine: Sequence[Tensor]) -> Any:
+    """The tree without what hangs on the inputs of this derivative alone."""
+    return mapped(lambda y: _freed(y, mine), tree)
+
+
+def _freed(y: Any, mine: Sequence[Tensor]) -> Any:
+    if not isinstance(y, Tensor) or not y.requires_grad or depends_on_more([y], mine):
+        return y
+    t = y.detach()
+    for lane in reversed(list(forward.layers(y))):  # the caller's tangents stay
+        forward.attach(t, lane.level, _freed(lane.tangent, mine))
+    return t

@@ -1,0 +1,62 @@
+"""Nested containers as lists of their leaves: tuples, named tuples, lists and dictionaries."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+
+class Structure(NamedTuple):
+    """The shape of a nested container: its class, the keys of a dictionary, the structures of its parts."""
+
+    kind: type | None
+    keys: tuple[Any, ...] | None
+    parts: tuple[Structure, ...]
+
+    def __str__(self) -> str:
+        if self.kind is None:
+            return "*"
+        inner = ", ".join(map(str, self.parts))
+        return f"({inner},)" if self.kind is tuple and len(self.parts) == 1 else f"({inner})"
+
+
+LEAF = Structure(None, None, ())
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """The leaves of a tree in order, and its structure."""
+    if isinstance(tree, (dict, OrderedDict)):
+        keys, values = tuple(tree), list(tree.values())
+    elif isinstance(tree, (tuple, list)):
+        keys, values = None, list(tree)
+    else:
+        return [tree], LEAF
+    leaves: list[Any] = []
+    parts = []
+    for value in values:
+        found, structure = flatten(value)
+        leaves += found
+        parts.append(structure)
+    return leaves, Structure(type(tree), keys, tuple(parts))
+
+
+def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
+    """The tree of a structure with these leaves."""
+    return _built(structure, iter(leaves))
+
+
+def _built(structure: Structure, leaves: Any) -> Any:
+    kind: Any = structure.kind
+    if kind is None:
+        return next(leaves)
+    values = [_built(part, leaves) for part in structure.parts]
+    if structure.keys is not None:
+        return kind(zip(structure.keys, values, strict=True))
+    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+def mapped(fun: Callable[[Any], Any], tree: Any) -> Any:
+    """The tree with ``fun`` of each leaf."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [fun(leaf) for leaf in leaves])
