@@ -8,7 +8,7 @@ recorded call saves keeps its tangents too (`DualForm`), so that a sweep carries
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -272,6 +272,21 @@ def keep(result: Tensor, level: Level, operands: Sequence[Any], tangents: Sequen
 
 
 # Writes in place
+
+
+def everything(t: Tensor) -> list[Tensor]:
+    """``t``, its tangents, and theirs."""
+    return [t, *(other for lane in layers(t) for other in everything(lane.tangent))]
+
+
+def keep_tangents(node: Node, at_risk: Callable[[np.ndarray], bool]) -> None:
+    """Let ``node`` hold copies of those tangents that are about to be overwritten."""
+    form = node.form
+    while type(form) is DualForm:
+        form.tangents = tuple(
+            F.copy(x) if x is not None and any(at_risk(part.array) for part in everything(x)) else x for x in form.tangents
+        )
+        form = form.inner
 
 
 def written(t: Tensor, result: Tensor) -> None:

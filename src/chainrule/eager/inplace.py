@@ -102,8 +102,12 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
         )
     result = result.cast(t.dtype)
     node = result.node
-    if type(node) is Node:
-        keep_original(node, t.array, node.seq if since is None else since)
+    dual = t.lane.dual or result.lane.dual
+    if dual:
+        made, at_risk = forward.everything(result), forward.everything(t)
+        keep_original([x.node for x in made], [x.array for x in at_risk], getattr(node, "seq", 0) if since is None else since)
+    elif type(node) is Node:
+        keep_original([node], [t.array], node.seq if since is None else since)
     t.array[...] = result.array
     log_write(t)
     if recording:
@@ -114,7 +118,7 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
         rebase(t, zeroed(t) if node is None else node)
     elif t.base is not None:
         views.written(t)
-    if t.lane.dual or result.lane.dual:
+    if dual:
         forward.written(t, result)
     return t
 
@@ -199,7 +203,7 @@ def rebase(t: Tensor, node: Any) -> None:
             continue
         if views.inherited_kind(view, base, kind, old) is not views.PLAIN:
             views.make_stale(view)
-        elif retains(view):
+        elif retains(view) or view.lane.dual:
             history = history_of(view, base)
             move_retained(view, history)
             view.node = history
@@ -267,27 +271,31 @@ AS_STRIDED, COPY_SLICES = TABLE[strided.as_strided], TABLE[strided.copy_slices]
 RETYPED: Final = {False: TABLE[strided.view_as_real], True: TABLE[strided.view_as_complex]}  # by whether it makes complex
 
 
-def keep_original(node: Node, array: np.ndarray, since: int) -> None:
-    """Let the nodes made since then, from ``node`` down, hold a copy of what they saved of ``array``, written to next."""
+def keep_original(roots: list[Any], arrays: list[np.ndarray], since: int) -> None:
+    """Let the nodes made since then, from these down, hold copies of what they saved of ``arrays``, written to next."""
     copies: dict[int, np.ndarray] = {}
 
+    def at_risk(x: Any) -> bool:
+        return type(x) is np.ndarray and any(np.may_share_memory(x, array) for array in arrays)
+
     def original(x: Any) -> Any:
-        if type(x) is not np.ndarray or not np.may_share_memory(x, array):
+        if not at_risk(x):
             return x
         if id(x) not in copies:
             copies[id(x)] = x.copy()
         return copies[id(x)]
 
-    stack: list[Any] = [node]
+    stack = list(roots)
     while stack:
         at = stack.pop()
         at = at.node if type(at) is Port else at
         if type(at) is not Node or at.seq < since:
             continue
         saved = at.form.saved(at)
-        if any(type(x) is np.ndarray and np.may_share_memory(x, array) for x in saved):
+        if any(map(at_risk, saved)):
             kept = at.form.with_saved(at, tuple(map(original, saved)), at.out)
             at.x, at.y = kept.x, kept.y
+        forward.keep_tangents(at, at_risk)
         stack += at.form.edges(at)
 
 

@@ -1,0 +1,192 @@
+"""torch.func: derivatives of functions of trees, nested in each other, against closed forms and torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+from chainrule import func
+
+Scalar = Callable[[Any], Any]
+
+FUNCTIONS: dict[str, tuple[Scalar, list[Callable[[float], float]]]] = {  # with their derivatives, by order
+    "sin": (cr.sin, [math.sin, math.cos, lambda x: -math.sin(x), lambda x: -math.cos(x)]),
+    "exp": (cr.exp, [math.exp] * 4),
+    "cube": (lambda x: x**3, [lambda x: x**3, lambda x: 3 * x**2, lambda x: 6 * x, lambda x: 6.0]),
+    "log": (cr.log, [math.log, lambda x: 1 / x, lambda x: -1 / x**2, lambda x: 2 / x**3]),
+    "reciprocal": (lambda x: 1 / x, [lambda x: 1 / x, lambda x: -1 / x**2, lambda x: 2 / x**3, lambda x: -6 / x**4]),
+    "sqrt": (cr.sqrt, [math.sqrt, lambda x: 0.5 * x**-0.5, lambda x: -0.25 * x**-1.5, lambda x: 0.375 * x**-2.5]),
+    "product": (lambda x: x * cr.sin(x), [lambda x: x * math.sin(x), lambda x: math.sin(x) + x * math.cos(x),
+                lambda x: 2 * math.cos(x) - x * math.sin(x), lambda x: -3 * math.sin(x) - x * math.cos(x)]),
+    "tanh": (cr.tanh, [math.tanh, lambda x: 1 - math.tanh(x) ** 2, lambda x: -2 * math.tanh(x) * (1 - math.tanh(x) ** 2),
+                       lambda x: (1 - math.tanh(x) ** 2) * (6 * math.tanh(x) ** 2 - 2)]),
+    "through a view": (lambda x: (x.expand(3) * cr.arange(3.0, dtype=cr.float64)).sum(), [lambda x: 3 * x, lambda x: 3.0,
+                       lambda x: 0.0, lambda x: 0.0]),
+    "in place": (lambda x: _in_place(x), [lambda x: x**4, lambda x: 4 * x**3, lambda x: 12 * x**2, lambda x: 24 * x]),
+    "matrix": (lambda x: cr.stack([x, x * x]) @ cr.stack([x, x * x]), [lambda x: x**2 + x**4, lambda x: 2 * x + 4 * x**3,
+               lambda x: 2 + 12 * x**2, lambda x: 24 * x]),
+    "choice": (lambda x: cr.where(x > 0, x * x, -x), [lambda x: x * x, lambda x: 2 * x, lambda x: 2.0, lambda x: 0.0]),
+}  # fmt: skip
+
+
+def _in_place(x: Any) -> Any:
+    y = cr.zeros(2, dtype=cr.float64)
+    y[0] = x * x
+    y[1:] = y[0]
+    y.mul_(y[0])
+    return y[1]
+
+
+def along(f: Scalar) -> Scalar:
+    """The derivative in forward mode."""
+    return lambda x: func.jvp(f, (x,), (cr.ones_like(x),))[1]
+
+
+def pulled(f: Scalar) -> Scalar:
+    """The derivative by way of `vjp`."""
+
+    def slope(x: Any) -> Any:
+        value, back = func.vjp(f, x)
+        return back(cr.ones_like(value))[0]
+
+    return slope
+
+
+def linearized(f: Scalar) -> Scalar:
+    """The derivative by way of `linearize`."""
+    return lambda x: func.linearize(f, x)[1](cr.ones_like(x))
+
+
+def recorded(f: Scalar) -> Scalar:
+    """The derivative by autograd.grad, the caller's tape being kept."""
+
+    def slope(x: Any) -> Any:
+        with cr.enable_grad():
+            t = x if x.requires_grad else x.clone().requires_grad_()
+            return cr.autograd.grad(f(t), t, create_graph=True, materialize_grads=True)[0]
+
+    return slope
+
+
+MODES = {
+    "grad": func.grad, "jvp": along, "vjp": pulled, "jacrev": func.jacrev, "jacfwd": func.jacfwd, "linearize": linearized,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("inner", MODES)
+def test_first_order(name: str, inner: str) -> None:
+    f, wanted = FUNCTIONS[name]
+    x = cr.tensor(0.7, dtype=cr.float64)
+    found = MODES[inner](f)(x)
+    assert found.item() == pytest.approx(wanted[1](0.7), rel=1e-12)
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("outer", MODES)
+@pytest.mark.parametrize("inner", [*MODES, "recorded"])
+def test_every_pair_of_modes(name: str, outer: str, inner: str) -> None:
+    f, wanted = FUNCTIONS[name]
+    x = cr.tensor(0.7, dtype=cr.float64)
+    found = MODES[outer](MODES.get(inner, recorded)(f))(x)
+    assert found.item() == pytest.approx(wanted[2](0.7), rel=1e-10, abs=1e-12)
+    if inner != "recorded":
+        assert not found.requires_grad
+
+
+@pytest.mark.parametrize("name", ["sin", "cube", "product", "in place"])
+@pytest.mark.parametrize("first", ["grad", "jvp", "linearize"])
+@pytest.mark.parametrize("second", ["grad", "jvp", "vjp"])
+@pytest.mark.parametrize("third", ["grad", "jvp", "jacfwd"])
+def test_three_deep(name: str, first: str, second: str, third: str) -> None:
+    f, wanted = FUNCTIONS[name]
+    found = MODES[third](MODES[second](MODES[first](f)))(cr.tensor(0.7, dtype=cr.float64))
+    assert found.item() == pytest.approx(wanted[3](0.7), rel=1e-10)
+
+
+@pytest.mark.parametrize("outer", MODES)
+@pytest.mark.parametrize("inner", MODES)
+def test_perturbations_are_not_confused(outer: str, inner: str) -> None:
+    one = cr.tensor(1.0, dtype=cr.float64)
+
+    def f(x: Any) -> Any:  # d/dx (x d/dy (x + y)) = 1
+        return x * MODES[inner](lambda y: x + y)(one)
+
+    def g(x: Any) -> Any:  # d/dx (x d/dy (x y)) = 2x
+        return x * MODES[inner](lambda y: x * y)(one)
+
+    x = cr.tensor(3.0, dtype=cr.float64)
+    assert MODES[outer](f)(x).item() == 1.0
+    assert MODES[outer](g)(x).item() == 6.0
+
+
+@pytest.mark.parametrize("order", range(1, 11))
+def test_high_orders_forward(order: int) -> None:
+    f: Scalar = cr.sin
+    for _ in range(order):
+        f = along(f)
+    wanted = [math.sin, math.cos, lambda x: -math.sin(x), lambda x: -math.cos(x)][order % 4](0.7)
+    assert f(cr.tensor(0.7, dtype=cr.float64)).item() == pytest.approx(wanted, rel=1e-10)
+
+
+@pytest.mark.parametrize("order", range(1, 7))
+def test_high_orders_in_reverse(order: int) -> None:
+    f: Scalar = cr.sin
+    for _ in range(order):
+        f = func.grad(f)
+    wanted = [math.sin, math.cos, lambda x: -math.sin(x), lambda x: -math.cos(x)][order % 4](0.7)
+    assert f(cr.tensor(0.7, dtype=cr.float64)).item() == pytest.approx(wanted, rel=1e-10)
+
+
+def test_captured_tensors_get_the_gradient_through_every_mode() -> None:
+    x = cr.tensor([1.0, 2.0], dtype=cr.float64)
+    for mode in (func.grad, lambda f: lambda x: func.jvp(f, (x,), (cr.ones_like(x),))[1], func.jacrev):
+        w = cr.tensor([3.0, 4.0], dtype=cr.float64, requires_grad=True)
+        mode(lambda x, w=w: (w * w * x).sum())(x).sum().backward()
+        assert w.grad is not None
+        assert w.grad.tolist() == [6.0, 8.0]
+
+
+def test_a_level_ends_when_the_function_raises_and_its_tangents_with_it() -> None:
+    kept: list[Any] = []
+
+    def f(x: Any) -> Any:
+        kept.append(x * 2)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        func.jvp(f, (cr.ones(2),), (cr.ones(2),))
+    assert repr(kept[0]) == "tensor([2., 2.])"
+    assert (kept[0] * 3).tolist() == [6.0, 6.0]
+    assert func.jvp(lambda x: x * kept[0], (cr.ones(2),), (cr.ones(2),))[1].tolist() == [2.0, 2.0]
+
+
+def test_products_of_the_jacobian_with_vectors_agree() -> None:
+    cr.manual_seed(0)
+    a = cr.randn(5, 3, dtype=cr.float64)
+
+    def f(x: Any) -> Any:
+        return cr.softmax(a @ x.sin(), 0) * (a @ x).exp()
+
+    for _ in range(20):
+        x, v, u = (cr.randn(n, dtype=cr.float64) for n in (3, 3, 5))
+        _, push = func.jvp(f, (x,), (v,))
+        _, back = func.vjp(f, x)
+        (pull,) = back(u)
+        assert (push * u).sum().item() == pytest.approx((v * pull).sum().item(), rel=1e-10)
+        assert func.linearize(f, x)[1](v).tolist() == pytest.approx(push.tolist(), rel=1e-10)
+
+
+def test_leaves_nothing_on_the_callers_tensors() -> None:
+    x = cr.ones(2)
+    func.grad(lambda x: (x * x).sum())(x)
+    func.jvp(cr.sin, (x,), (x,))
+    func.hessian(lambda x: (x**3).sum())(x)
+    assert not x.requires_grad
+    assert x.grad is None
+    assert repr(x) == "tensor([1., 1.])"
