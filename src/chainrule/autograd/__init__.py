@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from chainrule.autograd import anomaly_mode, forward_ad, function, grad_mode, graph, variable
+from chainrule.autograd import anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
 from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from chainrule.autograd.function import Function
 from chainrule.autograd.grad_mode import (
@@ -21,7 +21,7 @@ from chainrule.errors import missing
 
 __all__ = [
     "Function", "SavedTensor", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad",
-    "function", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+    "function", "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode",
     "is_multithreading_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
     "variable",
 ]  # fmt: skip
