@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule.autograd import anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
-from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
-from chainrule.autograd.function import Function
+from chainrule.autograd import grad_mode, variable
 from chainrule.autograd.grad_mode import (
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
 )  # fmt: skip
@@ -19,6 +18,11 @@ from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad
 from chainrule.eager.saved import SavedTensor
 from chainrule.errors import missing
 
+if TYPE_CHECKING:
+    from chainrule.autograd import anomaly_mode, forward_ad, function, functional, graph
+    from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+    from chainrule.autograd.function import Function
+
 __all__ = [
     "Function", "SavedTensor", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad",
     "function", "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode",
@@ -26,9 +30,18 @@ __all__ = [
     "variable",
 ]  # fmt: skip
 
+_SUBMODULES = ("anomaly_mode", "forward_ad", "function", "functional", "graph")
+_LATER = {"Function": "function", "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode"}
+
 
 def __getattr__(name: str) -> Any:
-    raise missing(__name__, name, __all__)
+    """What is only imported when it is first asked for: many programs never do."""
+    if name in _SUBMODULES:
+        return importlib.import_module(f"chainrule.autograd.{name}")
+    if name not in _LATER:
+        raise missing(__name__, name, __all__)
+    found = globals()[name] = getattr(importlib.import_module(f"chainrule.autograd.{_LATER[name]}"), name)
+    return found
 
 
 def backward(

@@ -21,6 +21,7 @@ from chainrule.core.primitive import NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primit
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views
 from chainrule.eager.lane import Lane
+from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 
@@ -253,6 +254,8 @@ class DualForm:
         return copy
 
     def _with(self, x: Any, tangent: Tensor | None) -> Any:
+        if tangent is not None and type(x) is Packed:
+            x = x.array()
         if tangent is None or not isinstance(x, (Tensor, np.ndarray)):
             return x
         if isinstance(x, Tensor):
