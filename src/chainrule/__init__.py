@@ -142,6 +142,7 @@ _TYPED = ("Float", "Double", "Half", "Long", "Int", "Short", "Byte", "Char", "Bo
 _LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explain"}
 _LATER |= dict.fromkeys(("custom_jvp", "custom_vjp", "linear", "numeric"), "chainrule.eager.declaring")
 _LATER |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled"), "chainrule.eager.anomaly")
+_LATER["vmap"] = "chainrule.func"
 _LATER |= {f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED}
 
 

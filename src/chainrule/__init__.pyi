@@ -120,6 +120,7 @@ from chainrule.eager.declaring import linear as linear
 from chainrule.eager.declaring import numeric as numeric
 from chainrule.eager.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from chainrule.eager.anomaly import is_anomaly_enabled as is_anomaly_enabled
+from chainrule.func import vmap as vmap
 from chainrule.eager.typed import FloatTensor as FloatTensor
 from chainrule.eager.typed import DoubleTensor as DoubleTensor
 from chainrule.eager.typed import HalfTensor as HalfTensor

@@ -14,6 +14,7 @@ from chainrule.autograd.grad_mode import is_multithreading_enabled, set_multithr
 from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 from chainrule.autograd.variable import Variable
 from chainrule.eager import engine
+from chainrule.eager.functions.shapes import stack
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.saved import SavedTensor
 from chainrule.errors import missing
@@ -97,7 +98,22 @@ def grad(
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient "
                       "for other parts of the graph, please use torch.autograd.backward.",
                       FutureWarning, stacklevel=2)  # fmt: skip
+    settings = create_graph, allow_unused, materialize_grads
     if is_grads_batched:
-        raise NotImplementedError("is_grads_batched is not there yet: it comes with vmap. Call grad once per row.")
-    found = engine.grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+        found = by_row(outputs, inputs, grad_outputs, retain_graph, settings)
+    else:
+        found = engine.grad(outputs, inputs, grad_outputs, retain_graph, *settings)
     return dict(zip(inputs, found, strict=True)) if isinstance(inputs, dict) else found
+
+
+def by_row(outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, settings: tuple[Any, ...]) -> Any:
+    """`grad` for each entry of the first axis of ``grad_outputs``, the results stacked along a new first axis."""
+    rows = [None if g is None else g.unbind(0) for g in engine.as_list(grad_outputs)]
+    size = len(next(row for row in rows if row is not None))
+    create_graph = settings[0]
+    retain = create_graph if retain_graph is None else retain_graph
+    found = [
+        engine.grad(outputs, inputs, [None if row is None else row[k] for row in rows], retain or k < size - 1, *settings)
+        for k in range(size)
+    ]
+    return tuple(None if parts[0] is None else stack(parts) for parts in zip(*found, strict=True))

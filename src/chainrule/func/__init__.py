@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.errors import missing
+from chainrule.func.batching import vmap
 from chainrule.func.forward import jvp, linearize
 from chainrule.func.jacobians import hessian, jacfwd, jacrev
 from chainrule.func.modules import functional_call, stack_module_state
@@ -12,7 +13,7 @@ from chainrule.func.reverse import grad, grad_and_value, vjp
 
 __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state",
-    "vjp",
+    "vjp", "vmap",
 ]  # fmt: skip
 
 

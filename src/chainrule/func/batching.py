@@ -1,0 +1,215 @@
+"""`vmap`: a function of samples as a function of batches.
+
+For now the function is called once per sample and the results are stacked: right for every operation, nested in every other
+transform, and as slow as the loop it is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.eager.functions.indexing import select
+from chainrule.eager.functions.shapes import stack
+from chainrule.eager.generator import default_generator
+from chainrule.eager.tensor import Tensor, wrap
+from chainrule.func.trees import LEAF, Structure, flatten, unflatten
+
+RANDOM = (
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
+    "flags on vmap or perform the randomness operation out of vmap"
+)
+
+
+def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
+         chunk_size: int | None = None) -> Callable[..., Any]:  # fmt: skip
+    """``func`` mapped over axis ``in_dims`` of its arguments, the results stacked along axis ``out_dims``.
+
+    in_dims is a number for all arguments, or a tuple with one for each (None: the argument is the same for all samples),
+    nested as the arguments are; out_dims likewise. With ``randomness="error"`` random functions are refused inside,
+    "different" draws anew for each sample, "same" repeats the numbers. Raises ValueError for axes that are not there, batches
+    of different sizes, and results that are no tensors.
+
+    >>> import chainrule as cr
+    >>> vmap(lambda x, y: (x * y).sum(), in_dims=(0, None))(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), cr.tensor([10.0, 1.0]))
+    tensor([12., 34.])
+    """
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+    name = getattr(func, "__name__", type(func).__name__)
+
+    @functools.wraps(func)
+    def batched(*args: Any, **kwargs: Any) -> Any:
+        leaves, axes, structure = mapped_axes(name, in_dims, args)
+        size = batch_size(leaves, axes)
+        results = []
+        for sample in drawn(range(size) if size else [None], randomness):
+            results.append(func(*unflatten(structure, samples(leaves, axes, sample)), **kwargs))
+        return stacked(name, out_dims, results, size)
+
+    return batched
+
+
+def drawn(numbers: Sequence[Any], randomness: str) -> Iterator[Any]:
+    """The sample numbers, the random stream being treated as asked for between them."""
+    start = default_generator.get_state().array.tobytes()
+    for k, number in enumerate(numbers):
+        if randomness == "same" and k:
+            default_generator.set_state(wrap(np.frombuffer(start, np.uint8).copy()))
+        yield number
+        if randomness == "error" and k == 0 and default_generator.get_state().array.tobytes() != start:
+            raise RuntimeError(RANDOM)
+
+
+# What goes in
+
+
+def mapped_axes(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], list[int | None], Structure]:
+    """The leaves of the arguments, and the axis of each that is mapped over."""
+    told = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
+    if not isinstance(in_dims, (int, tuple)) or isinstance(in_dims, bool):
+        raise ValueError(
+            f"{told}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: "
+            f"{type(in_dims)}."
+        )
+    if not args:
+        raise ValueError(
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
+            "function with no inputs. The latter is unsupported."
+        )
+    leaves, structure = flatten(args)
+    found = spread(in_dims, structure)
+    if found is None:
+        raise ValueError(
+            f"{told}: in_dims is not compatible with the structure of `inputs`. in_dims has structure {flatten(in_dims)[1]} "
+            f"but inputs has structure {structure}."
+        )
+    return leaves, [axis_of(told, x, axis) for x, axis in zip(leaves, found, strict=True)], structure
+
+
+def axis_of(told: str, x: Any, axis: Any) -> int | None:
+    """The axis of one argument, counted from the front. ValueError if it has none such."""
+    if axis is None:
+        return None
+    if not isinstance(axis, int):
+        raise ValueError(f"{told}: Got in_dim={axis} for an input but in_dim must be either an integer dimension or None.")
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"{told}: Got in_dim={axis} for an input but the input is of type {type(x)}. We cannot vmap over non-Tensor "
+            "arguments, please use None as the respective in_dim"
+        )
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(
+            f"{told}: Got in_dim={axis} for some input, but that input is a Tensor of dimensionality {x.ndim} so expected "
+            f"in_dim to satisfy -{x.ndim} <= in_dim < {x.ndim}."
+        )
+    return axis % x.ndim
+
+
+def spread(dims: Any, structure: Structure) -> list[Any] | None:
+    """One entry of ``dims`` for each leaf: a number stands for all leaves below. None if the two do not fit."""
+    if structure.kind is None:
+        return None if isinstance(dims, (tuple, list, dict)) else [dims]
+    if not isinstance(dims, (tuple, list, dict)):
+        return [dims] * len(leaves_of(structure))
+    if len(dims) != len(structure.parts) or (isinstance(dims, dict) != (structure.keys is not None)):
+        return None
+    if structure.keys is not None and set(structure.keys) != set(dims):
+        return None
+    parts = dims if structure.keys is None else [dims[key] for key in structure.keys]
+    found: list[Any] = []
+    for part, below in zip(parts, structure.parts, strict=True):
+        inner = spread(part, below)
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def leaves_of(structure: Structure) -> list[Structure]:
+    """The leaves of a structure."""
+    return [LEAF] if structure.kind is None else [leaf for part in structure.parts for leaf in leaves_of(part)]
+
+
+def batch_size(leaves: Sequence[Any], axes: Sequence[int | None]) -> int:
+    """How many samples there are. ValueError if the arguments do not agree, or none is mapped over."""
+    sizes = [x.array.shape[axis] for x, axis in zip(leaves, axes, strict=True) if axis is not None]
+    if not sizes:
+        raise ValueError("vmap: at least one of the inputs has to be mapped over: all in_dims are None")
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the mapped "
+            "dimension"
+        )
+    return sizes[0]  # type: ignore[no-any-return]
+
+
+def samples(leaves: Sequence[Any], axes: Sequence[int | None], number: int | None) -> list[Any]:
+    """The leaves of one sample; without a number, of one that only has the right shapes."""
+    return [
+        x if axis is None else blank(x, axis) if number is None else select(x, axis, number)
+        for x, axis in zip(leaves, axes, strict=True)
+    ]
+
+
+def blank(x: Tensor, axis: int) -> Tensor:
+    """Zeros shaped like a sample of an empty batch."""
+    shape = x.array.shape
+    return wrap(np.zeros((*shape[:axis], *shape[axis + 1 :]), x.array.dtype))
+
+
+# What comes out
+
+
+class Column(NamedTuple):
+    """One result of all samples."""
+
+    values: list[Any]
+    axis: Any
+
+
+def stacked(name: str, out_dims: Any, results: list[Any], size: int) -> Any:
+    """The results of all samples as one."""
+    rows = [flatten(result) for result in results]
+    structure = rows[0][1]
+    if not (out_dims is None or isinstance(out_dims, (int, tuple, list, dict))):
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+            "representing where in the outputs the vmapped dimension should appear."
+        )
+    axes = spread(out_dims, structure)
+    if axes is None:
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "
+            f"out_dims has structure {flatten(out_dims)[1]} but outputs has structure {structure}."
+        )
+    columns = [Column([row[0][k] for row in rows], axis) for k, axis in enumerate(axes)]
+    return unflatten(structure, [joined(name, column, size) for column in columns])
+
+
+def joined(name: str, column: Column, size: int) -> Any:
+    """One result of all samples, stacked along its axis."""
+    first = column.values[0]
+    if column.axis is None:
+        if isinstance(first, Tensor) and any(not np.array_equal(first.array, y.array) for y in column.values[1:]):
+            raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
+        return first
+    for y in column.values:
+        if not isinstance(y, Tensor):
+            raise ValueError(
+                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(y)}. Did you mean to set out_dims= to "
+                "None for output?"
+            )
+    return stack(column.values, column.axis) if size else empty(first, column.axis)
+
+
+def empty(sample: Tensor, axis: int) -> Any:
+    """No samples, along this axis."""
+    shape = list(sample.array.shape)
+    shape.insert(axis if axis >= 0 else axis + len(shape) + 1, 0)
+    return wrap(np.zeros(shape, sample.array.dtype))
