@@ -318,6 +318,7 @@ def test_views_that_are_not_used_cost_nothing_when_their_base_is_written() -> No
     (rows[0] * 3 + y.sum()).backward()
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     "use",
     [
