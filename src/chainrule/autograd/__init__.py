@@ -6,6 +6,7 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from chainrule import func
 from chainrule.autograd import grad_mode, variable
 from chainrule.autograd.grad_mode import (
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
@@ -13,10 +14,10 @@ from chainrule.autograd.grad_mode import (
 from chainrule.autograd.grad_mode import is_multithreading_enabled, set_multithreading_enabled
 from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 from chainrule.autograd.variable import Variable
-from chainrule.eager import engine
-from chainrule.eager.functions.shapes import stack
+from chainrule.eager import engine, tasks
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.saved import SavedTensor
+from chainrule.eager.tensor import edge_of
 from chainrule.errors import missing
 
 if TYPE_CHECKING:
@@ -108,12 +109,20 @@ def grad(
 
 def by_row(outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, settings: tuple[Any, ...]) -> Any:
     """`grad` for each entry of the first axis of ``grad_outputs``, the results stacked along a new first axis."""
-    rows = [None if g is None else g.unbind(0) for g in engine.as_list(grad_outputs)]
-    size = len(next(row for row in rows if row is not None))
+    rows = engine.as_list(grad_outputs)
     create_graph = settings[0]
     retain = create_graph if retain_graph is None else retain_graph
-    found = [
-        engine.grad(outputs, inputs, [None if row is None else row[k] for row in rows], retain or k < size - 1, *settings)
-        for k in range(size)
-    ]
-    return tuple(None if parts[0] is None else stack(parts) for parts in zip(*found, strict=True))
+    axes = tuple(None if g is None else 0 for g in rows)
+    unused: list[int] = []
+
+    def of_row(*row: Any) -> tuple[Any, ...]:
+        found = engine.grad(outputs, inputs, row, True, *settings)
+        unused[:] = [i for i, g in enumerate(found) if g is None]
+        return tuple(g for g in found if g is not None)
+
+    found = list(func.vmap(of_row, axes)(*rows))
+    for i in unused:
+        found.insert(i, None)
+    if not retain:
+        tasks.release([edge_of(y) for y in engine.as_list(outputs)])
+    return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chainrule.eager import forward, modes
+from chainrule.eager import forward, levels, modes
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing, shape_text
@@ -53,7 +53,7 @@ class dual_level:
         exit_dual_level()
 
 
-def _level(level: int | None, name: str) -> forward.Level:
+def _level(level: int | None, name: str) -> levels.Level:
     if not forward.manual:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.eager import engine, forward, modes
+from chainrule.eager import engine, forward, levels, modes
 from chainrule.eager.functions.shapes import stack
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, wrap
@@ -255,12 +255,12 @@ def gradients(ys: Sequence[Tensor], xs: Given, seeds: Any, create_graph: bool, s
                 )
             if create_graph and seeds is not None and not g.requires_grad:
                 raise RuntimeError(JACOBIAN_CONSTANT.format(i))
-    return [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
+    return [np.zeros_like(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 
 def pushed(func: Func, xs: Given, directions: Sequence[Any], name: str, strict: bool) -> tuple[Given, list[Tensor]]:
     """The outputs, and their derivatives along these directions (None: none)."""
-    level = forward.enter()
+    level = levels.enter()
     try:
         duals = [
             x if t is None else forward.attach(alias(x), level, t) for x, t in zip(xs.parts, directions, strict=True)
@@ -270,8 +270,8 @@ def pushed(func: Func, xs: Given, directions: Sequence[Any], name: str, strict: 
         with forward.stripped(ys.parts, level):
             parts = [alias(y) if y.lane.dual else plain(y) for y in ys.parts]
     finally:
-        forward.leave(level)
-    slopes = [wrap(np.zeros_like(y.array)) if t is None else t for y, t in zip(parts, tangents, strict=True)]
+        levels.leave(level)
+    slopes = [np.zeros_like(y) if t is None else t for y, t in zip(parts, tangents, strict=True)]
     return Given(parts, ys.several), slopes
 
 
@@ -361,7 +361,7 @@ def one_row(y: Tensor, unit: Tensor, xs: Given, create_graph: bool, strict: bool
             )
         if strict and create_graph and not g.requires_grad:
             raise RuntimeError(JACOBIAN_CONSTANT.format(i))
-    return [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
+    return [np.zeros_like(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 
 def forward_blocks(func: Func, xs: Given) -> Blocks:

@@ -25,7 +25,7 @@ def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tenso
     """A leaf around ``array``. Raises if ``device`` is not there, or the dtype can have no gradient."""
     if device is not None:
         require_cpu(device)
-    t = wrap(array)
+    t = array if isinstance(array, Tensor) else wrap(array)
     if requires_grad:
         if not t.dtype.differentiable:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
@@ -221,6 +221,9 @@ def _like(name: str, value: Any) -> Any:
     def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
              **same: Any) -> Tensor:  # fmt: skip
         only_known(name, same)
+        if input.level:
+            zeros = full(input.array.shape, value, dtype=checked_dtype(name, dtype, input.dtype), device=device)
+            return input._for_each(zeros)
         like = input.array
         order: Any = "K" if distinct(like.shape, like.strides) else "C"  # the axes as they lie in memory
         array = np.empty_like(like, checked_dtype(name, dtype, input.dtype).numpy, order)
@@ -240,7 +243,8 @@ empty_like = _like("empty_like", 0)
 def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None,
               requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor shaped like ``input``, filled with ``fill_value``."""
-    return full(input.array.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    made = full(input.array.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return input._for_each(made)
 
 
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None,
@@ -322,7 +326,8 @@ def _new(name: str, value: float) -> Any:
                **same: Any) -> Tensor:  # fmt: skip
         shape = size_given(name, size, same)
         only_known(name, same)
-        return finish(np.full(shape, value, checked_dtype(name, dtype, self.dtype).numpy), requires_grad, device)
+        made = finish(np.full(shape, value, checked_dtype(name, dtype, self.dtype).numpy), requires_grad, device)
+        return self._for_each(made)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"A tensor of the given size and this one's dtype, filled with {value:g}."
@@ -332,7 +337,7 @@ def _new(name: str, value: float) -> Any:
 def new_full(self: Tensor, size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor of ``size`` and this one's dtype, filled with ``fill_value``."""
-    return full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    return self._for_each(full(size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad))
 
 
 def new_like(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None,

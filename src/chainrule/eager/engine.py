@@ -47,9 +47,9 @@ def accumulate_one(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
         hooks.stored(tensor, tensor._grad.detach() if first else g)
 
 
-def seeds(outputs: Sequence[Any], gradients: Any, create_graph: bool) -> list[tuple[Any, Any]]:
-    """Pairs of edge and cotangent to start from; GraphError or ShapeError if they cannot be."""
-    if gradients is None and len(outputs) == 1 and not create_graph:
+def seeds(outputs: Sequence[Any], gradients: Any, tensors: bool) -> list[tuple[Any, Any]]:
+    """Pairs of edge and cotangent, a tensor or an array, to start from; GraphError or ShapeError if they cannot be."""
+    if gradients is None and len(outputs) == 1 and not tensors:
         y = outputs[0]
         if type(y) is Tensor and y.node is not None and y.lane.plain and y.array.ndim == 0:  # a loss, nearly always
             return [(y.node, remembered(y.lane, 1.0))]
@@ -64,7 +64,7 @@ def seeds(outputs: Sequence[Any], gradients: Any, create_graph: bool) -> list[tu
         if not y.requires_grad:
             raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         edge = edge_at(y)
-        if create_graph:
+        if tensors:
             roots.append((edge, seed if isinstance(seed, Tensor) else wrap(seed)))
         else:
             roots.append((edge, seed.array if isinstance(seed, Tensor) else seed))
@@ -145,6 +145,7 @@ def run(
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents.
 
     ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.
+    Where the cotangents are tensors, so is what was saved.
     """
     around = tasks.present()
     task = Task(roots, needed)
@@ -154,7 +155,7 @@ def run(
             return elsewhere(lambda: run(roots, retain, create_graph, arrived, finish, needed, watch, apart=True))
     tasks.enter(task)
     outer = modes.state()
-    reviving = revive if create_graph else None
+    reviving = revive if any(isinstance(g, Tensor) for _, g in roots) else None
     check: Any = writes.check_saved
     if outer is None:
         modes.enter(None if create_graph else modes.NO_GRAD)
@@ -279,7 +280,7 @@ def grad(
     xs = as_list(inputs)
     if not xs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    roots = seeds(as_list(outputs), grad_outputs, create_graph)
+    roots = seeds(as_list(outputs), grad_outputs, create_graph or has_batches(grad_outputs))
     if not all(isinstance(x, GradientEdge) or x.requires_grad for x in xs):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     captured: dict[Any, Any] = {}
@@ -307,9 +308,14 @@ def grad(
     return tuple(found)
 
 
+def has_batches(gradients: Any) -> bool:
+    """Whether any of these cotangents has a value for each sample of a batch."""
+    return any(isinstance(g, Tensor) and g.level for g in as_list(gradients))
+
+
 def zeros_for(x: Tensor, requires_grad: bool) -> Tensor:
     """The gradient of what was not used."""
-    zeros = wrap(np.zeros_like(x.array))
+    zeros = np.zeros_like(x)
     zeros.leaf = requires_grad
     return zeros
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
@@ -21,38 +20,12 @@ from chainrule.core.primitive import NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primit
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views
 from chainrule.eager.lane import Lane
+from chainrule.eager.levels import Level, enter, leave
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 
 # Levels
-
-
-class Level:
-    """One derivative that is being taken: tangents of different levels never meet."""
-
-    __slots__ = ("alive", "number")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.alive = True
-
-
-_levels: Final[ContextVar[tuple[Level, ...]]] = ContextVar("chainrule_levels", default=())
-present: Final = _levels.get
-
-
-def enter() -> Level:
-    """A new level, inside those that are there."""
-    level = Level(len(present()) + 1)
-    _levels.set((*present(), level))
-    return level
-
-
-def leave(level: Level) -> None:
-    """End a level: the tangents it gave are forgotten."""
-    level.alive = False
-    _levels.set(tuple(other for other in present() if other is not level))
 
 
 manual: Final[list[Level]] = []  # the level of `forward_ad`: torch has one for all threads
@@ -96,9 +69,16 @@ def layers(t: Tensor) -> Iterator[DualLane]:
         lane = lane.under
 
 
+def tangents(t: Tensor) -> Iterator[Tensor]:
+    """The tangents that ``t`` has at living levels."""
+    return (lane.tangent for lane in layers(t))
+
+
 def tangent_of(t: Any, level: Level) -> Tensor | None:
     """The tangent that ``t`` has at ``level``."""
     if isinstance(t, Tensor):
+        if t.level:
+            return t.tangent_at(level)
         for lane in layers(t):
             if lane.level is level:
                 return lane.tangent
@@ -133,6 +113,8 @@ def active_levels(operands: Iterable[Any]) -> list[Level]:
 
 def attach(t: Tensor, level: Level, tangent: Tensor) -> Tensor:
     """Let ``t`` have this tangent at ``level``, below those of levels inside it; returns t."""
+    if t.level:
+        return t.attached(level, tangent)
     inner = [lane for lane in layers(t) if lane.level.number > level.number]
     t.lane = DualLane(level, tangent, without(t.lane, level))
     for lane in reversed(inner):
@@ -278,8 +260,9 @@ def keep(result: Tensor, level: Level, operands: Sequence[Any], tangents: Sequen
 
 
 def everything(t: Tensor) -> list[Tensor]:
-    """``t``, its tangents, and theirs."""
-    return [t, *(other for lane in layers(t) for other in everything(lane.tangent))]
+    """The tensors that hold the values of ``t``, of its tangents, and of theirs."""
+    held = t._bottom()
+    return [held, *(other for tangent in tangents(held) for other in everything(tangent))]
 
 
 def keep_tangents(node: Node, at_risk: Callable[[np.ndarray], bool]) -> None:
@@ -320,12 +303,26 @@ def store(t: Tensor, level: Level, value: Tensor) -> None:
             return
         whole = tangent_of(base, level)
         if whole is None:
-            whole = wrap(np.zeros_like(base.array))
+            whole = np.zeros_like(base)
             attach(base, level, whole)
         window = views.window_of(t.array, base.array)
         have = F.as_strided(whole, window=window)
         attach(t, level, have)
+    if value.level > have.level:
+        have = widened(t, level, value)
     have.copy_(value)
+
+
+def widened(t: Tensor, level: Level, value: Tensor) -> Any:
+    """The tangent of ``t``, with room for one that differs from sample to sample; so is that of its base and other views."""
+    base = views.base_of(t)
+    root = t if base is None else base
+    whole = value._for_each(tangent_of(root, level))
+    attach(root, level, whole)
+    for _, view in list(views.live(root)) if base is not None else []:
+        if tangent_of(view, level) is not None:
+            attach(view, level, F.as_strided(whole, window=views.window_of(view.array, root.array)))
+    return tangent_of(t, level)
 
 
 Tensor._process_dual = process_dual  # type: ignore[method-assign]

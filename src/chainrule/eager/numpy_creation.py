@@ -34,7 +34,7 @@ def numpy_full_like(
 def _numpy_like(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     found = getattr(a.dtype, "numpy", a.dtype) if dtype is None else dtype
     array = np.full(tuple(a.shape) if shape is None else shape, value, found)
-    return wrap(array) if isinstance(a, Tensor) else array
+    return a._for_each(wrap(array)) if isinstance(a, Tensor) else array
 
 
 @derived(np.zeros)

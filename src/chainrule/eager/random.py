@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.core import spec
 from chainrule.core.spec import DType
-from chainrule.eager import inplace, modes, sampling
+from chainrule.eager import inplace, levels, modes, sampling
+from chainrule.eager.batching.tensor import batched
 from chainrule.eager.creation import checked_dtype, finish, listed_shape, only_known, size_given
 from chainrule.eager.generator import Generator, default_generator
 from chainrule.eager.specialise import F
@@ -48,6 +49,29 @@ def _require(holds: bool, message: str) -> None:
         raise Refusal(message)
 
 
+RANDOM = (
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
+    "flags on vmap or perform the randomness operation out of vmap"
+)
+UNBATCHED = (
+    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. If this is "
+    "necessary for your usage, please file an issue with functorch."
+)
+
+
+def drawn(shape: tuple[int, ...], dtype: DType, draw: Callable[[int], np.ndarray]) -> Tensor:
+    """Numbers of this shape, ``draw(n)`` giving n of them; under `vmap` for each sample its own, where that is asked for."""
+    batches = levels.batches()
+    if any(batch.randomness == "error" for batch in batches):
+        raise RuntimeError(RANDOM)
+    varied = [batch for batch in batches if batch.randomness == "different"]
+    whole = (*(batch.size for batch in varied), *shape)
+    made = wrap(draw(math.prod(whole)).astype(dtype.numpy, copy=False).reshape(whole))
+    for batch in varied:
+        made = batched(made, batch)
+    return made
+
+
 # New tensors
 
 
@@ -58,8 +82,8 @@ def _random(name: str, kernel: str, draw: Callable[[Generator, int, DType], np.n
         only_known(name, same)
         found = checked_dtype(name, dtype, spec.default_float())
         _floats(kernel, found)
-        numbers = draw(generator or default_generator, math.prod(shape), found)
-        return finish(numbers.reshape(shape), requires_grad, device)
+        made = drawn(shape, found, lambda n: draw(generator or default_generator, n, found))
+        return finish(made, requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     return make
@@ -95,8 +119,8 @@ def randint(low: Any = None, high: Any = None, size: Any = None, *, generator: G
     _require(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     found = checked_dtype("randint", dtype, spec.int64)
     _within(found, low, high)
-    numbers = sampling.whole(generator or default_generator, math.prod(shape), low, high)
-    return finish(numbers.astype(found.numpy).reshape(shape), requires_grad, device)
+    made = drawn(shape, found, lambda n: sampling.whole(generator or default_generator, n, low, high))
+    return finish(made, requires_grad, device)
 
 
 def randint_like(input: Tensor, low: int | None = None, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
@@ -110,8 +134,12 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     """The numbers 0 to n-1 in random order."""
     if n < 0:
         raise Refusal(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    order = sampling.permutation(generator or default_generator, n)
-    return finish(order.astype(checked_dtype("randperm", dtype, spec.int64).numpy), False, device)
+    source = generator or default_generator
+
+    def draw(size: int) -> np.ndarray:
+        return np.concatenate([sampling.permutation(source, n) for _ in range(size // n)]) if n else np.zeros(0, np.int64)
+
+    return finish(drawn((n,), checked_dtype("randperm", dtype, spec.int64), draw), False, device)
 
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
@@ -124,8 +152,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
         _require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
         found = checked_dtype("normal", dtype, spec.default_float())
         shape = listed_shape("normal", size, " (position 3)")
-        numbers = sampling.normal(generator or default_generator, math.prod(shape), found, mean, std)
-        return finish(numbers.reshape(shape), requires_grad, device)
+        made = drawn(shape, found, lambda n: sampling.normal(generator or default_generator, n, found, mean, std))
+        return finish(made, requires_grad, device)
     for x in given:
         _floats("normal_kernel_cpu", x.dtype)
     spread = std.array if isinstance(std, Tensor) else np.asarray(std)
@@ -141,6 +169,9 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if not isinstance(input, Tensor):
         raise not_a_tensor("bernoulli", "input", 1, input)
     fresh = wrap(np.empty(input.array.shape, input.array.dtype))
+    if levels.batches():
+        odds = input.detach() if p is None else p
+        return F.less(rand(tuple(input.array.shape), generator=generator), odds).cast(input.dtype)
     return bernoulli_(fresh, input.detach() if p is None else p, generator=generator)
 
 
@@ -169,8 +200,14 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 # Over the numbers of a tensor
 
 
-def _redrawn(t: Tensor, numbers: np.ndarray) -> Tensor:
+def _redrawn(t: Tensor, draw: Callable[[int], np.ndarray]) -> Tensor:
     """Store random numbers in ``t``, in the order of its memory; returns t."""
+    batches = levels.batches()
+    if batches:
+        if any(b.randomness == "different" for b in batches) and t.level != batches[-1].number:
+            raise RuntimeError(UNBATCHED)
+        return inplace.adopt(t, drawn(tuple(t.array.shape), t.dtype, draw))
+    numbers = draw(t.array.size)
     shape, strides = t.array.shape, t.array.strides
     order = sorted(range(len(shape)), key=lambda axis: -strides[axis])
     fresh = np.empty(shape, t.array.dtype)
@@ -186,7 +223,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
         raise TypeError(f"uniform_() got an unexpected keyword argument {next(iter(bounds))!r}")
     _floats("check_uniform_bounds", self.dtype)
     _require(a <= b, f"uniform_ expects to return a [from, to) range, but found from={a:g} > to={b:g}")
-    return _redrawn(self, sampling.uniform(generator or default_generator, self.array.size, self.dtype, a, b))
+    return _redrawn(self, lambda n: sampling.uniform(generator or default_generator, n, self.dtype, a, b))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -194,7 +231,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     _floats("normal_kernel_cpu", self.dtype)
     _require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
     source, dense = generator or default_generator, self.is_contiguous()
-    return _redrawn(self, sampling.normal(source, self.array.size, self.dtype, mean, std, dense=dense))
+    return _redrawn(self, lambda n: sampling.normal(source, n, self.dtype, mean, std, dense=dense))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -203,11 +240,13 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     source = generator or default_generator
     if isinstance(p, Tensor):
         _floats("bernoulli_tensor_cpu_p_", p.dtype)
+        if levels.batches():
+            return inplace.adopt(self, F.less(rand(tuple(self.array.shape), generator=generator), p).cast(self.dtype))
         shares = np.broadcast_to(p.array, self.array.shape).reshape(-1)
         _require(bool(((shares >= 0) & (shares <= 1)).all()), BAD_PROBABILITY)
-        return _redrawn(self, sampling.bernoulli_each(source, shares))
+        return _redrawn(self, lambda n: sampling.bernoulli_each(source, shares))
     _require(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-    return _redrawn(self, sampling.bernoulli(source, self.array.size, p))
+    return _redrawn(self, lambda n: sampling.bernoulli(source, n, p))
 
 
 BAD_PROBABILITY = (
@@ -221,13 +260,13 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     _floats("exponential_cpu", self.dtype)
     _real("Exponential", self.dtype)
     _require(lambd > 0, f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
-    return _redrawn(self, sampling.exponential(generator or default_generator, self.array.size, lambd))
+    return _redrawn(self, lambda n: sampling.exponential(generator or default_generator, n, lambd))
 
 
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
     """How many trials of probability ``p`` it takes to succeed; returns self."""
     _require(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-    return _redrawn(self, sampling.geometric(generator or default_generator, self.array.size, p))
+    return _redrawn(self, lambda n: sampling.geometric(generator or default_generator, n, p))
 
 
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -235,7 +274,7 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
     _floats("cauchy_cpu", self.dtype)
     _real("Cauchy", self.dtype)
     _require(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-    return _redrawn(self, sampling.cauchy(generator or default_generator, self.array.size, median, sigma))
+    return _redrawn(self, lambda n: sampling.cauchy(generator or default_generator, n, median, sigma))
 
 
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
@@ -243,16 +282,16 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
     _floats("log_normal_cpu", self.dtype)
     _not_complex("log_normal_cpu", self.dtype)
     _require(std > 0, f"log_normal_ expects std > 0.0, but found std={std:g}")
-    return _redrawn(self, np.exp(sampling.pairs(generator or default_generator, self.array.size) * std + mean))
+    return _redrawn(self, lambda n: np.exp(sampling.pairs(generator or default_generator, n) * std + mean))
 
 
 def random_(self: Tensor, *limits: int, generator: Generator | None = None) -> Tensor:
     """Whole numbers in [from, to), in [0, to), or in all the range that the dtype holds exactly; returns self."""
     _not_complex("random_kernel_cpu", self.dtype)
-    source, n = generator or default_generator, self.array.size
+    source = generator or default_generator
     if not limits:
-        return _redrawn(self, sampling.full_range(source, n, self.dtype))
+        return _redrawn(self, lambda n: sampling.full_range(source, n, self.dtype))
     low, high = (0, limits[0]) if len(limits) == 1 else limits
     _require(low < high, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     _within(self.dtype, low, high)
-    return _redrawn(self, sampling.whole(source, n, low, high).astype(self.array.dtype))
+    return _redrawn(self, lambda n: sampling.whole(source, n, low, high).astype(self.array.dtype))

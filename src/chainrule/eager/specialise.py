@@ -431,7 +431,7 @@ class Functions:
         self._into = into
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if not PRIMITIVES:
+        if name not in PRIMITIVES:
             PRIMITIVES.update((p.name, p) for p in TABLE.values())
         if name not in PRIMITIVES:
             raise AttributeError(f"the table has no primitive {name!r}")

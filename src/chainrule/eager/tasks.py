@@ -82,6 +82,14 @@ def reachable(edges: list[Any]) -> set[Any]:
     return found
 
 
+def release(edges: list[Any]) -> None:
+    """Let go of what the nodes behind these edges have saved, as a pass that need not be repeated does."""
+    for node in reachable(edges):
+        if type(node) is Node and node.form.spent is not node.form:
+            node.form = node.form.spent
+            node.x = node.y = node.out = None
+
+
 def queue_callback(callback: Callable[[], None]) -> None:
     """Call ``callback`` when the backward pass that is running is done. Raises RuntimeError if none is."""
     task = present()

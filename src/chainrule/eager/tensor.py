@@ -63,6 +63,32 @@ class Tensor(Box, metaclass=Named):
         """A call with operands that have tangents (`forward` knows how)."""
         raise NotImplementedError
 
+    def attached(self, level: Any, tangent: Tensor) -> Tensor:
+        """Of a batched tensor: self, its values having this tangent."""
+        raise NotImplementedError
+
+    def tangent_at(self, level: Any) -> Tensor | None:
+        """Of a batched tensor: the tangent that its values have."""
+        raise NotImplementedError
+
+    def _store(self, t: Tensor, result: Tensor) -> Tensor:
+        """Of a batched tensor: store ``result`` in ``t``, one of which it is."""
+        raise NotImplementedError
+
+    def _for_each(self, made: Tensor) -> Tensor:
+        """What was made to go with this tensor: of a batched one, for each sample its own."""
+        return made
+
+    def _bottom(self) -> Tensor:
+        """The tensor that holds the values: of a batched one, those of all samples."""
+        return self
+
+    def _detached(self) -> Tensor:
+        """The same memory without the history."""
+        t = leaf(self.array, own_lane(self.lane))
+        t.uncounted = self.uncounted
+        return t
+
     # What it is
 
     @property

@@ -1,20 +1,25 @@
 """`vmap`: a function of samples as a function of batches.
 
-For now the function is called once per sample and the results are stacked: right for every operation, nested in every other
-transform, and as slow as the loop it is.
+The function is called once, with tensors that look like one sample and hold all (`eager.batching`). What looks at values on
+the way, as `if x > 0` does, is refused; a function of chainrule's that does so is called for one sample after the other.
 """
 
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.eager.functions.indexing import select
-from chainrule.eager.functions.shapes import stack
+from chainrule.eager import levels
+from chainrule.eager.batching.rules import Batched, batched, values_of
+from chainrule.eager.batching.tensor import Unbatched
+from chainrule.eager.functions.indexing import narrow, select
+from chainrule.eager.functions.shapes import cat, stack
 from chainrule.eager.generator import default_generator
+from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.func.trees import LEAF, Structure, flatten, unflatten
 
@@ -44,15 +49,107 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomne
     name = getattr(func, "__name__", type(func).__name__)
 
     @functools.wraps(func)
-    def batched(*args: Any, **kwargs: Any) -> Any:
+    def mapped(*args: Any, **kwargs: Any) -> Any:
         leaves, axes, structure = mapped_axes(name, in_dims, args)
         size = batch_size(leaves, axes)
-        results = []
-        for sample in drawn(range(size) if size else [None], randomness):
-            results.append(func(*unflatten(structure, samples(leaves, axes, sample)), **kwargs))
-        return stacked(name, out_dims, results, size)
+        how = Mapping(name, lambda given: func(*unflatten(structure, given), **kwargs), out_dims, randomness)
+        return how.in_chunks(leaves, axes, size, chunk_size or size)
 
-    return batched
+    return mapped
+
+
+class Mapping(NamedTuple):
+    """A function of the leaves of one sample, and how its results are put together."""
+
+    name: str
+    fun: Callable[[list[Any]], Any]
+    out_dims: Any
+    randomness: str
+
+    def in_chunks(self, leaves: list[Any], axes: list[int | None], size: int, chunk: int) -> Any:
+        """The results for all samples, of which ``chunk`` are computed at once."""
+        if chunk >= size:
+            return self.at_once(leaves, axes, size)
+        parts = []
+        for start in drawn(range(0, size, chunk), self.randomness):
+            n = min(chunk, size - start)
+            part = [x if axis is None else narrow(x, axis, start, n) for x, axis in zip(leaves, axes, strict=True)]
+            parts.append(flatten(self.at_once(part, axes, n)))
+        structure = parts[0][1]
+        out_axes = checked_spread(self.name, self.out_dims, structure)
+        return unflatten(structure, [
+            rows[0] if axis is None else cat(rows, axis)
+            for rows, axis in zip(zip(*(leaves for leaves, _ in parts), strict=True), out_axes, strict=True)
+        ])  # fmt: skip
+
+    def at_once(self, leaves: list[Any], axes: list[int | None], size: int) -> Any:
+        """The results for all samples in one call, or in one for each where that cannot be."""
+        if size == 0:
+            return self.one_by_one(leaves, axes, size)
+        batch = levels.Batch(levels.next_number(), size, self.randomness)
+        levels.begin(batch)
+        try:
+            given = [x if axis is None else batched(moved(x, axis, 0), batch) for x, axis in zip(leaves, axes, strict=True)]
+            outputs, structure = flatten(self.fun(given))
+            places = checked_spread(self.name, self.out_dims, structure)
+            found = [self.whole(y, axis, batch) for y, axis in zip(outputs, places, strict=True)]
+            return unflatten(structure, found)
+        except Unbatched as fault:
+            if batch.wrote:
+                raise
+            warnings.warn(f"There is a performance drop: {fault} The function is called for one sample after the other.",
+                          UserWarning, stacklevel=4)  # fmt: skip
+        finally:
+            levels.leave(batch)
+        return self.one_by_one(leaves, axes, size)
+
+    def whole(self, y: Any, axis: Any, batch: levels.Batch) -> Any:
+        """One result of all samples, with their axis where it is asked for."""
+        mine = isinstance(y, Batched) and y.batch is batch
+        if axis is None:
+            if mine:
+                raise ValueError(f"vmap({self.name}, ...): `{self.name}` can not return a BatchedTensor when out_dim is None")
+            return y
+        if not isinstance(y, Tensor):
+            raise ValueError(
+                f"vmap({self.name}, ...): `{self.name}` must only return Tensors, got type {type(y)}. Did you mean to set "
+                "out_dims= to None for output?"
+            )
+        rank = y.ndim + 1
+        if not -rank <= axis < rank:
+            raise IndexError(f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {axis})")
+        return moved(values_of(y, batch), 0, axis % rank)
+
+    def one_by_one(self, leaves: list[Any], axes: list[int | None], size: int) -> Any:
+        """The results of one call for each sample."""
+        samples_seen = drawn(range(size) if size else [None], self.randomness)
+        results = [self.fun(samples(leaves, axes, sample)) for sample in samples_seen]
+        return stacked(self.name, self.out_dims, results, size)
+
+
+def moved(x: Tensor, source: int, to: int) -> Any:
+    """``x`` with one axis elsewhere, as a view."""
+    if source == to:
+        return x
+    order = [k for k in range(x.ndim) if k != source]
+    order.insert(to, source)
+    return F.transpose(x, axes=tuple(order))
+
+
+def checked_spread(name: str, out_dims: Any, structure: Structure) -> list[Any]:
+    """The axis that the samples have in each result. ValueError if ``out_dims`` does not fit the results."""
+    if not (out_dims is None or isinstance(out_dims, (int, tuple, list, dict))):
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+            "representing where in the outputs the vmapped dimension should appear."
+        )
+    axes = spread(out_dims, structure)
+    if axes is None:
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "
+            f"out_dims has structure {flatten(out_dims)[1]} but outputs has structure {structure}."
+        )
+    return axes
 
 
 def drawn(numbers: Sequence[Any], randomness: str) -> Iterator[Any]:
@@ -177,17 +274,7 @@ def stacked(name: str, out_dims: Any, results: list[Any], size: int) -> Any:
     """The results of all samples as one."""
     rows = [flatten(result) for result in results]
     structure = rows[0][1]
-    if not (out_dims is None or isinstance(out_dims, (int, tuple, list, dict))):
-        raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
-            "representing where in the outputs the vmapped dimension should appear."
-        )
-    axes = spread(out_dims, structure)
-    if axes is None:
-        raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "
-            f"out_dims has structure {flatten(out_dims)[1]} but outputs has structure {structure}."
-        )
+    axes = checked_spread(name, out_dims, structure)
     columns = [Column([row[0][k] for row in rows], axis) for k, axis in enumerate(axes)]
     return unflatten(structure, [joined(name, column, size) for column in columns])
 

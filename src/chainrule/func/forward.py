@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from chainrule.eager import engine, forward, modes
+from chainrule.eager import forward, levels, modes
+from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor
 from chainrule.errors import shape_text
-from chainrule.func.reverse import called, depends_on_more, freed, watched
+from chainrule.func.reverse import called, depends_on_more, freed, in_batches, pulled, watched
 from chainrule.func.trees import Structure, flatten, unflatten
 
 
@@ -27,7 +28,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
     """
     inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
-    level = forward.enter()
+    level = levels.enter()
     try:
         duals = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
         result = func(*duals)
@@ -42,7 +43,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         parts = [parted(y, level, strict) for y in outputs]
         aux = None if aux is None else primal_tree(aux, level)
     finally:
-        forward.leave(level)
+        levels.leave(level)
     value, slope = (unflatten(shape, [part[k] for part in parts]) for k in (0, 1))
     return (value, slope, aux) if has_aux else (value, slope)
 
@@ -59,28 +60,20 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     tensor([2., 0.])
     """
     inputs, structure = flatten(primals)
-    mine = [watched(x) for x in inputs]
+    mine = watched(inputs)
     result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
     outputs, shape = flatten(result)
+    seeds = [in_batches(np.zeros_like(y), list(layers(y))[::-1]) for y in outputs]
     with modes.enable_grad():
-        seeds = [wrap(np.zeros_like(y.array)).requires_grad_() for y in outputs]
-        live = [k for k, y in enumerate(outputs) if y.requires_grad]
-        backs = engine.grad([outputs[k] for k in live], mine, [seeds[k] for k in live], retain_graph=True, create_graph=True,
-                            materialize_grads=True) if live else ()  # fmt: skip
+        backs = pulled(outputs, mine, seeds, recorded=True)
     recorded = depends_on_more(outputs, mine)
 
     def push(*tangents: Any) -> Any:
         directions, like = flatten(tangents)
         if like != structure:
             raise RuntimeError(f"Expected the tangents to have the structure of the primals, {structure}, but got {like}")
-        pairs = [(g, t) for g, t in zip(backs, directions, strict=False) if g is not None and g.requires_grad]
         again = recorded or any(t.requires_grad for t in directions)
-        found: Sequence[Any] = [None] * len(seeds)
-        if pairs:
-            found = engine.grad([g for g, _ in pairs], seeds, [t for _, t in pairs], retain_graph=True, create_graph=again,
-                                materialize_grads=True)  # fmt: skip
-        pushed = [wrap(np.zeros_like(s.array)) if g is None else g for g, s in zip(found, seeds, strict=True)]
-        return unflatten(shape, pushed)
+        return unflatten(shape, pulled(backs, seeds, directions, again))
 
     return freed(result, mine), push
 
@@ -112,12 +105,12 @@ def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any
     return inputs, directions, structure
 
 
-def dual(x: Tensor, tangent: Tensor, level: forward.Level) -> Tensor:
+def dual(x: Tensor, tangent: Tensor, level: levels.Level) -> Tensor:
     """A view of ``x`` with this tangent."""
     return forward.attach(alias(x), level, tangent)
 
 
-def parted(y: Any, level: forward.Level, strict: bool) -> tuple[Tensor, Tensor]:
+def parted(y: Any, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:
     """The primal and the tangent of an output, zeros where it has none."""
     if not isinstance(y, Tensor):
         raise RuntimeError(
@@ -129,18 +122,20 @@ def parted(y: Any, level: forward.Level, strict: bool) -> tuple[Tensor, Tensor]:
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with "
             "strict=True."
         )
-    return primal(y, level), wrap(np.zeros_like(y.array)) if tangent is None else tangent
+    return primal(y, level), np.zeros_like(y) if tangent is None else tangent
 
 
-def primal(y: Tensor, level: forward.Level) -> Tensor:
+def primal(y: Tensor, level: levels.Level) -> Tensor:
     """``y`` without the tangent of this level."""
+    if isinstance(y, Batched):
+        return batched(primal(y.values, level), y.batch)
     if not y.lane.dual:
         return y
     with forward.stripped((y,), level):
         return alias(y)  # type: ignore[no-any-return]
 
 
-def primal_tree(tree: Any, level: forward.Level) -> Any:
+def primal_tree(tree: Any, level: levels.Level) -> Any:
     """The tree without tangents of this level."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [primal(y, level) if isinstance(y, Tensor) else y for y in leaves])

@@ -1,16 +1,16 @@
-"""`jacrev`, `jacfwd` and `hessian`: whole derivatives, a row or a column at a time."""
+"""`jacrev`, `jacfwd` and `hessian`: whole derivatives, all rows or columns at once (or in chunks)."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from chainrule.eager import forward
-from chainrule.eager.functions.shapes import stack
+from chainrule.eager import levels
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.func.batching import vmap
 from chainrule.func.forward import dual, parted, primal_tree
 from chainrule.func.reverse import Argnums, called, chosen, depends_on_more, freed, pulled, replaced, watched
 from chainrule.func.trees import flatten, unflatten
@@ -33,14 +33,15 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
-        mine = [watched(x) for x in inputs]
+        mine = watched(inputs)
         result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
         outputs, shape = flatten(result)
         recorded = depends_on_more([checked(y) for y in outputs], mine)
         blocks = []
         for y in outputs:
-            rows = [pulled([y], mine, [unit], recorded) for unit in units(y)]
-            parts = [joined([row[i] for row in rows], (*y.array.shape, *x.array.shape), x) for i, x in enumerate(mine)]
+            pull = functools.partial(rows_of, y, mine, recorded)
+            rows = vmap(pull, chunk_size=chunk_size)(units(y))
+            parts = [row.reshape(*y.array.shape, *x.array.shape) for row, x in zip(rows, mine, strict=True)]
             found = unflatten(structure, parts)
             blocks.append(found[0] if isinstance(argnums, int) else tuple(found))
         jacobians = unflatten(shape, blocks)
@@ -63,31 +64,29 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
-        columns: list[list[list[Tensor]]] = []  # by input, direction and output
-        shape, aux = None, None
-        outputs: list[Tensor] = []
+        columns: list[list[Tensor]] = []  # by input and output
+        beside: list[Any] = []
+
+        def push(i: int, unit: Tensor) -> list[Tensor]:
+            level = levels.enter()
+            try:
+                mine = [dual(x, unit, level) if k == i else x for k, x in enumerate(inputs)]
+                result = func(*replaced(args, which, unflatten(structure, mine)), **kwargs)
+                result, aux = result if has_aux else (result, None)
+                outputs, shape = flatten(result)
+                beside[:] = shape, None if aux is None else primal_tree(aux, level)
+                return [parted(checked(y), level, strict=False)[1] for y in outputs]
+            finally:
+                levels.leave(level)
+
         for i, x in enumerate(inputs):
-            columns.append([])
-            for unit in units(checked(x)):
-                level = forward.enter()
-                try:
-                    mine = [dual(t, unit, level) if k == i else t for k, t in enumerate(inputs)]
-                    result = func(*replaced(args, which, unflatten(structure, mine)), **kwargs)
-                    result, aux = result if has_aux else (result, None)
-                    outputs, shape = flatten(result)
-                    columns[-1].append([parted(y, level, strict=False)[1] for y in outputs])
-                    aux = None if aux is None else primal_tree(aux, level)
-                finally:
-                    forward.leave(level)
+            columns.append(vmap(functools.partial(push, i), out_dims=-1, randomness=randomness)(units(checked(x))))
         blocks = []
-        for k, y in enumerate(outputs):
-            parts = [
-                turned(joined([column[k] for column in columns[i]], (*x.array.shape, *y.array.shape), y), x.ndim)
-                for i, x in enumerate(inputs)
-            ]
-            found = unflatten(structure, parts)
+        for parts in zip(*columns, strict=True):
+            shaped = [part.reshape(*part.array.shape[:-1], *x.array.shape) for part, x in zip(parts, inputs, strict=True)]
+            found = unflatten(structure, shaped)
             blocks.append(found[0] if isinstance(argnums, int) else tuple(found))
-        jacobians = None if shape is None else unflatten(shape, blocks)
+        jacobians, aux = unflatten(beside[0], blocks), beside[1]
         return (jacobians, aux) if has_aux else jacobians
 
     return jacobian
@@ -111,19 +110,12 @@ def checked(y: Any) -> Tensor:
     return y
 
 
-def units(y: Tensor) -> Iterator[Tensor]:
-    """The unit vectors of the space of ``y``."""
-    for index in np.ndindex(y.array.shape):
-        unit = np.zeros_like(y.array)
-        unit[index] = 1
-        yield wrap(unit)
+def units(y: Tensor) -> Tensor:
+    """The unit vectors of the space of ``y``, along a first axis."""
+    n = y.array.size
+    return wrap(np.eye(n, dtype=y.array.dtype).reshape(n, *y.array.shape))
 
 
-def joined(parts: list[Tensor], shape: tuple[int, ...], like: Tensor) -> Any:
-    """The parts stacked into one tensor of this shape."""
-    return stack(parts).reshape(shape) if parts else wrap(np.zeros(shape, like.array.dtype))
-
-
-def turned(block: Any, ndim: int) -> Any:
-    """A block whose first ``ndim`` axes belong to the input, with these last."""
-    return block.permute(*range(ndim, block.ndim), *range(ndim)) if ndim and block.ndim > ndim else block
+def rows_of(y: Tensor, mine: list[Tensor], recorded: bool, unit: Tensor) -> list[Tensor]:
+    """The gradients of the inputs for one cotangent of an output."""
+    return pulled([y], mine, [unit], recorded)

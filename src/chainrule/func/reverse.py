@@ -10,8 +10,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.eager import engine, forward, modes, tasks
+import numpy as np
+
+from chainrule.eager import engine, forward, levels, modes, tasks
+from chainrule.eager.batching.rules import Batched, batched, innermost, values_of
+from chainrule.eager.batching.tensor import Unbatched, layers
 from chainrule.eager.functions.viewing import alias
+from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.func.trees import flatten, mapped, unflatten
 
@@ -49,7 +54,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     def both(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
-        mine = [watched(x) for x in inputs]
+        mine = watched(inputs)
         inner = replaced(args, which, unflatten(structure, mine))
         result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
         if not isinstance(result, Tensor):
@@ -78,7 +83,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (tensor([1.0000, 0.5403]),)
     """
     inputs, structure = flatten(primals)
-    mine = [watched(x) for x in inputs]
+    mine = watched(inputs)
     result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
     outputs, shape = flatten(result)
     for y in outputs:
@@ -130,15 +135,36 @@ def replaced(args: Sequence[Any], which: Sequence[int], values: Sequence[Any]) -
     return tuple(found)
 
 
-def watched(x: Any) -> Tensor:
-    """A view of an input that a derivative is to be taken by, on the tape of the caller's if there is one."""
-    if not isinstance(x, Tensor):
-        raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
-    if not x.dtype.differentiable:
-        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+def watched(inputs: Sequence[Any]) -> list[Tensor]:
+    """Views of the inputs that a derivative is to be taken by, on the tape of the caller's if there is one.
+
+    Under `vmap` an input that is the same for all samples has a derivative for each of them, unless it is only its tangents
+    that differ from sample to sample.
+    """
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+        if not x.dtype.differentiable:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    among = [batch for batch in levels.batches() if tells_samples_apart(batch, inputs)]
     with modes.enable_grad():
-        t = alias(x)
-    return t if t.requires_grad else t.requires_grad_()  # type: ignore[no-any-return]
+        return [in_batches(x, among) for x in inputs]
+
+
+def tells_samples_apart(batch: levels.Batch, inputs: Sequence[Tensor]) -> bool:
+    """Whether the derivative by these inputs is to be one for each sample of a batch."""
+    if any(batch in layers(x) for x in inputs):
+        return True
+    return not any(batch in layers(tangent) for x in inputs for tangent in forward.tangents(x._bottom()))
+
+
+def in_batches(x: Any, batches: Sequence[levels.Batch]) -> Tensor:
+    """An alias of ``x`` that records, with a value for each sample of all these batches."""
+    if not batches:
+        t: Tensor = alias(x)
+        return t if t.requires_grad else t.requires_grad_()
+    *around, batch = batches
+    return batched(in_batches(values_of(x, batch), around), batch)
 
 
 def called(func: Callable[..., Any], args: Any, kwargs: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
@@ -156,20 +182,29 @@ def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
     """Whether anything but the inputs of this derivative asks for a gradient of the outputs, here and now."""
     if not modes.is_grad_enabled():
         return False
-    own = {id(t) for t in mine if t.leaf}
-    ends = tasks.reachable([edge_of(t) for y in outputs for t in (y, *(lane.tangent for lane in forward.layers(y)))])
+    own = {id(t._bottom()) for t in mine if t._bottom().leaf}
+    ends = tasks.reachable([edge_of(t._bottom()) for y in outputs for t in (y, *forward.tangents(y._bottom()))])
     return any(isinstance(end, Tensor) and id(end) not in own for end in ends)
 
 
 def pulled(outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool) -> list[Tensor]:
     """The gradients of the outputs by the inputs, zeros where there is none."""
-    pairs = list(zip(outputs, cotangents or [None] * len(outputs), strict=True))
-    for k, (y, g) in enumerate(pairs):
+    given = cotangents or [None] * len(outputs)
+    for k, (y, g) in enumerate(zip(outputs, given, strict=True)):
         if g is not None:
             engine.checked_seed(k, y, g)
+    if any(batch not in layers(mine[0]) for y in outputs for batch in layers(y)):
+        raise Unbatched("a derivative by what is the same for all samples")
+    batch = innermost(mine)
+    if batch is not None:
+        seeds = [F.broadcast_to(wrap(np.ones((), y.array.dtype)), y.array.shape) if g is None else g
+                 for y, g in zip(outputs, given, strict=True)]  # fmt: skip
+        whole = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
+        return [batched(g, batch) for g in pulled(*whole, recorded)]
+    pairs = list(zip(outputs, given, strict=True))
     live = [(y, g) for y, g in pairs if y.requires_grad]
     if not live:
-        return [wrap(t.array * 0) for t in mine]
+        return [np.zeros_like(t) for t in mine]
     found = engine.grad(
         [y for y, _ in live], mine, [g for _, g in live], retain_graph=True, create_graph=recorded, materialize_grads=True
     )
@@ -184,6 +219,8 @@ def freed(tree: Any, mine: Sequence[Tensor]) -> Any:
 def _freed(y: Any, mine: Sequence[Tensor]) -> Any:
     if not isinstance(y, Tensor) or not y.requires_grad or depends_on_more([y], mine):
         return y
+    if isinstance(y, Batched):
+        return batched(_freed(y.values, mine), y.batch)
     t = y.detach()
     for lane in reversed(list(forward.layers(y))):  # the caller's tangents stay
         forward.attach(t, lane.level, _freed(lane.tangent, mine))

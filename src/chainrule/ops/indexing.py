@@ -47,7 +47,7 @@ def in_two_steps(key: Any, arrays: list[Any]) -> tuple[Any, Any]:
     for part in key:
         if part is HOLE:
             array = next(rest)
-            is_mask = np.asarray(array).dtype.kind == "b"
+            is_mask = isinstance(array, bool) or getattr(array, "dtype", np.dtype(int)).name == "bool"
             first += [slice(None)] * (np.ndim(array) if is_mask else 1)
             second.append(HOLE)
         elif part is Ellipsis:

@@ -9,10 +9,9 @@ from chainrule.core import spec
 from chainrule.core.spec import DType
 from chainrule.eager import views
 from chainrule.eager.creation import checked_dtype
-from chainrule.eager.lane import own_lane
 from chainrule.eager.layout import CONTIGUOUS_FORMAT, PRESERVE_FORMAT, Device, MemoryFormat, require_cpu
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor
 from chainrule.errors import Refusal, not_a_tensor
 
 
@@ -80,10 +79,7 @@ def to_dense(input: Any, dtype: DType | None = None, *, masked_grad: bool | None
 
 def detach(input: Any) -> Tensor:
     """The same memory without the history."""
-    t = wrap(input.array)
-    t.lane = own_lane(input.lane)
-    t.uncounted = input.uncounted
-    return t
+    return input._detached()  # type: ignore[no-any-return]
 
 
 def detach_(input: Any) -> Any:

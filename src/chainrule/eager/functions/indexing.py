@@ -15,7 +15,7 @@ from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.views import is_view
 from chainrule.eager.writes import touch
 from chainrule.errors import (
@@ -84,15 +84,21 @@ def _normal_part(part: Any) -> Any:
         if part.dtype is spec.uint8:
             notice("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
             return part.array.astype(bool)
+        if part.level:  # one index for each sample
+            return _checked_index(part)
         if part.array.ndim == 0 and part.array.dtype.kind in "iu":
             return int(part.array)
-        if part.dtype.differentiable:
-            raise IndexRefusal("tensors used as indices must be long, int, byte or bool tensors")
-        return part.array
+        return _checked_index(part).array
     if isinstance(part, np.integer):
         return int(part)
     if isinstance(part, (list, range)):
         return np.asarray([p.item() if isinstance(p, Tensor) else p for p in part], dtype=None if len(part) else np.int64)
+    return part
+
+
+def _checked_index(part: Tensor) -> Tensor:
+    if part.dtype.differentiable:
+        raise IndexRefusal("tensors used as indices must be long, int, byte or bool tensors")
     return part
 
 
@@ -108,6 +114,9 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             return
         if isinstance(value, (list, tuple)):
             raise TypeError
+        if any(isinstance(x, Tensor) and x.level for x in (input, value, *arrays)):
+            store_batched(input, static, arrays, value)
+            return
         if not arrays and is_view(input):
             place: Any = F.getitem(input, static)  # where several elements may share a place, all of these are written
             if not isinstance(value, Tensor) or not same_place(value.array, place.array):
@@ -144,6 +153,15 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
+
+
+def store_batched(input: Tensor, key: Any, arrays: list[Any], value: Any) -> None:
+    """``input[key] = value`` where any of these has a value for each sample of a batch."""
+    y = value.cast(input.dtype) if isinstance(value, Tensor) else wrap(np.asarray(value, input.array.dtype))
+    if arrays:
+        adopt(input, F.setitem(input, y, *arrays, key=key))
+    else:
+        adopt(F.getitem(input, key), y)
 
 
 def store_all(place: Tensor, value: Any) -> None:

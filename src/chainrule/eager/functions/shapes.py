@@ -34,7 +34,7 @@ def view(input: Any, *shape: Any) -> Any:
     if len(shape) == 1 and isinstance(shape[0], DType):
         return wrap(input.array.view(shape[0].numpy))
     out = reshape(input, *shape)
-    if input.numel() and not np.shares_memory(out.array, input.array):
+    if input.numel() and not np.shares_memory(out._bottom().array, input._bottom().array):
         raise Refusal(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead."

@@ -135,11 +135,10 @@ def _dropped(input: Any, p: float, training: bool, inplace: bool, shape: tuple[i
     if not training or p == 0 or not input.array.size:
         return input
     if p == 1:
-        noise = np.zeros((), input.array.dtype)
+        noise = wrap(np.zeros((), input.array.dtype))
     else:
-        kept = sampling.bernoulli(default_generator, int(np.prod(shape)), 1 - p).reshape(shape)
-        noise = (kept / (1 - p)).astype(input.array.dtype)
-    return writing.adopt(input, input * wrap(noise)) if inplace else input * wrap(noise)
+        noise = random.drawn(shape, input.dtype, lambda n: sampling.bernoulli(default_generator, n, 1 - p) / (1 - p))
+    return writing.adopt(input, input * noise) if inplace else input * noise
 
 
 ALPHA = 1.7580993408473766  # selu's value far to the left, negated

@@ -1,0 +1,1 @@
+"""Batched mode: a tensor that stands for one sample, and holds all."""

@@ -1,0 +1,147 @@
+"""The batching rule of every primitive: from its kind, from one of the rooms beside this one, or a loop.
+
+A rule is given a `Call` and returns the values of all samples. The batch axis stands in front, so what counts its axes from
+the end needs nothing; what broadcasts needs its operands' axes in line.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core.primitive import COMPOSITE, ELEMENTWISE, Primitive
+from chainrule.eager import forward, tape
+from chainrule.eager.batching import axes, images, indexing, products, shapes
+from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, innermost, layers, values_of
+from chainrule.eager.levels import Batch
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import Tensor, wrap
+
+
+def aligned(call: Call) -> list[Any]:
+    """The operands with their axes in line: those that are batched have new axes behind the batch axis where they are short."""
+    rank = max(call.ndim(i) for i in range(len(call.operands)))
+    return [shapes.lengthened(call, i, rank) if call.holds(i) else x for i, x in enumerate(call.operands)]
+
+
+def elementwise(call: Call) -> Any:
+    """Broadcast as samples would be."""
+    return call.run(*aligned(call))
+
+
+def filling(call: Call) -> Any:
+    """What has the shape of its first operand: that one is repeated for each sample."""
+    rest = [shapes.lengthened(call, i, call.ndim(0)) if call.holds(i) else x for i, x in enumerate(call.operands)]
+    return call.run(call.values(0), *rest[1:])
+
+
+def same(call: Call) -> Any:
+    """What counts no axes, or the last ones only."""
+    return call.run(*(call.values(i) for i in range(len(call.operands))))
+
+
+def cast(call: Call) -> Any:
+    """Another dtype."""
+    return call.values(0).cast(call.params["dtype"])
+
+
+def body(call: Call) -> Any:
+    """A composite is what it is made of."""
+    return _collected(call.primitive.raw(*call.operands, **call.params), call)
+
+
+def _collected(result: Any, call: Call) -> Any:
+    if isinstance(result, (tuple, list)):
+        return tuple(values_of(part, call.batch) for part in result)
+    return values_of(result, call.batch)
+
+
+def process(self: Batched, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Apply ``p`` to all samples at once."""
+    if not self.batch.alive:
+        raise RuntimeError(
+            "vmap: a tensor of one sample was used after the vmap that it belongs to had ended: return it from the function "
+            "instead"
+        )
+    common = tape.common_dtype(p, operands)
+    if common is not None and not p.retypes:
+        operands = [brought(x, common) if p.promotes(i) else x for i, x in enumerate(operands)]
+    operands = [lifted(x, self.batch) if isinstance(x, Tensor) and x._bottom().lane.dual else x for x in operands]
+    call = Call(p, operands, params, self.batch)
+    rule = found.get(p) or found.setdefault(p, find(p))
+    result = rule(call)
+    if result is NotImplemented:
+        result = loop(call)
+    if isinstance(result, (tuple, list)):
+        return tuple(batched(part, self.batch) for part in result)
+    return batched(result, self.batch)
+
+
+def brought(x: Any, common: Any) -> Any:
+    """An operand in the common dtype."""
+    return x.cast(common) if isinstance(x, Tensor) and x.dtype is not common else x
+
+
+def lifted(x: Any, batch: Batch) -> Any:
+    """An operand that is the same for all samples, but whose tangents need not be."""
+    differ = batch not in layers(x) and any(batch in layers(tangent) for tangent in forward.tangents(x._bottom()))
+    return batched(values_of(x, batch), batch) if differ else x
+
+
+def loop(call: Call) -> Any:
+    """One sample after the other, with a warning that says so: right for every primitive."""
+    name = (call.primitive.torch or call.primitive.name).split()[0]
+    warnings.warn(
+        f"There is a performance drop because we have not yet implemented the batching rule for {name}: it is called for one "
+        "sample after the other.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return looped(call)
+
+
+def looped(call: Call) -> Any:
+    """One sample after the other."""
+    rows = [call.run(*call.sample(k)) for k in range(call.size)] or [call.run(*blanks(call))]
+    if isinstance(rows[0], (tuple, list)):
+        return tuple(_stacked([row[k] for row in rows], call.size) for k in range(len(rows[0])))
+    return _stacked(rows, call.size)
+
+
+def _stacked(rows: list[Any], size: int) -> Any:
+    return F.stack(*rows, axis=0) if size else F.getitem(F.stack(*rows, axis=0), slice(0, 0))
+
+
+def blanks(call: Call) -> list[Any]:
+    """Operands of the shapes that those of one sample would have, where there is none."""
+    return [
+        wrap(np.zeros(x.array.shape, x.array.dtype)) if call.holds(i) else x for i, x in enumerate(call.operands)
+    ]
+
+
+BY_NAME: Final[dict[str, Rule]] = {
+    **dict.fromkeys(("fill", "overwrite", "zero"), filling),
+    **dict.fromkeys(("conjugate", "real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril", "triu",
+                     "inv", "det", "cofactor", "together"), same),
+    "cast": cast,
+    **axes.RULES, **shapes.RULES, **indexing.RULES, **products.RULES, **images.RULES,
+}  # fmt: skip
+LOOPED: Final = ("ctc_loss",)  # composites whose bodies want arrays
+
+
+def find(p: Primitive) -> Rule:
+    """The batching rule of ``p``."""
+    if p.name in BY_NAME:
+        return BY_NAME[p.name]
+    if p.kind == ELEMENTWISE or isinstance(p.fun, np.ufunc) or p.name in ("round", "div_rounded", "frac", "zero"):
+        return elementwise
+    if p.kind == COMPOSITE and p.name not in LOOPED:
+        return body
+    return loop
+
+
+found: Final[dict[Primitive, Rule]] = {}  # the rules that were asked for
+Batched.process = process  # type: ignore[method-assign]

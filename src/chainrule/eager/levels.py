@@ -1,0 +1,61 @@
+"""Levels: the transforms that are under way, one inside the other."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+
+
+class Level:
+    """One transform that is under way: what belongs to different ones never mixes."""
+
+    __slots__ = ("alive", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.alive = True
+
+
+class Batch(Level):
+    """The level of one `vmap`: how many samples there are, and how random numbers are drawn for them."""
+
+    __slots__ = ("randomness", "size", "wrote")
+
+    def __init__(self, number: int, size: int, randomness: str) -> None:
+        super().__init__(number)
+        self.size = size
+        self.randomness = randomness  # "error", "different" or "same"
+        self.wrote = False  # whether anything was written in place: then the function cannot be called a second time
+
+
+_levels: Final[ContextVar[tuple[Level, ...]]] = ContextVar("chainrule_levels", default=())
+present: Final = _levels.get
+
+
+def batches() -> list[Batch]:
+    """The levels of `vmap` that are under way, the outermost first."""
+    return [level for level in present() if type(level) is Batch]
+
+
+def next_number() -> int:
+    """The number of a level inside those that are there."""
+    levels = present()
+    return levels[-1].number + 1 if levels else 1
+
+
+def begin(level: Level) -> None:
+    """Put a level inside those that are there."""
+    _levels.set((*present(), level))
+
+
+def enter() -> Level:
+    """A new level, inside those that are there."""
+    level = Level(next_number())
+    begin(level)
+    return level
+
+
+def leave(level: Level) -> None:
+    """End a level: what belongs to it is forgotten."""
+    level.alive = False
+    _levels.set(tuple(other for other in present() if other is not level))
