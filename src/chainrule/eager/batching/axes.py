@@ -37,6 +37,11 @@ def over_axis(call: Call) -> Any:
     return F.reshape(out, (call.size, *(1,) * n)) if kept else out
 
 
+def argsort(call: Call) -> Any:
+    """NumPy gives the order of a single element as one of one element."""
+    return along(call) if call.ndim(0) else call.run(F.reshape(call.values(0), (call.size, 1)), axis=-1)
+
+
 def _single(call: Call) -> Any:
     """Samples of one element without axes: they are given one, which does not outlive the call."""
     out = call.run(F.reshape(call.values(0), (call.size, 1)), axis=-1)
@@ -60,5 +65,6 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(("sum", "mean", "max", "min", "any", "all", "count_nonzero", "var", "std", "var_mean", "vector_norm",
                      "logsumexp", "amax", "amin"), over_axes),
     **dict.fromkeys(("prod", "argmax", "argmin", "max_with_index", "min_with_index"), over_axis),
-    **dict.fromkeys(("softmax", "log_softmax", "cumsum", "cumprod", "sort_with_index", "argsort", "recurrence", "glu"), along),
+    **dict.fromkeys(("softmax", "log_softmax", "cumsum", "cumprod", "sort_with_index", "recurrence", "glu"), along),
+    "argsort": argsort,
 }  # fmt: skip

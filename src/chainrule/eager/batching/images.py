@@ -50,8 +50,8 @@ def weighted(call: Call, run: Any) -> Any:
 
 def convolution(call: Call) -> Any:
     """With the bias added where it is not the same for all samples."""
-    out = weighted(call, lambda x, y, groups: call.run(x, y, None, groups=groups))
-    if call.operands[2] is None:
+    out = weighted(call, lambda x, y, groups: call.run(x, y, groups=groups))
+    if len(call.operands) < 3 or call.operands[2] is None:
         return out
     d = len(call.params["kernel"])
     bias = call.bare(2)

@@ -58,13 +58,13 @@ def layout_of(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> Layout:
 
 def _rank(array: Any) -> tuple[int, int]:
     """How many axes an index array adds to the result, and how many it uses up."""
-    shape, dtype = (array.array.shape, array.array.dtype) if isinstance(array, Tensor) else (np.shape(array), np.asarray(array).dtype)
-    return (1, len(shape)) if dtype == bool else (len(shape), 1)
+    rank = array.ndim if isinstance(array, Tensor) else np.ndim(array)
+    return (1, rank) if is_mask(array) else (rank, 1)
 
 
 def is_mask(array: Any) -> bool:
     """Whether an index array is a mask."""
-    return (array.array.dtype if isinstance(array, Tensor) else np.asarray(array).dtype) == bool
+    return bool((array.array.dtype if isinstance(array, Tensor) else np.asarray(array).dtype).kind == "b")
 
 
 class Indexing(NamedTuple):
@@ -75,11 +75,9 @@ class Indexing(NamedTuple):
     order: list[int] | None  # the axes of the result, batch axis first; None if they stand so
 
 
-def for_all(call: Call, first: int, ndim: int) -> Indexing | None:
-    """The indexing of all samples, whose index arrays are the operands from ``first`` on; None for masks that differ."""
-    key = call.params["key"]
+def for_all(call: Call, key: Any, numbers: Sequence[int], ndim: int) -> Indexing | None:
+    """The indexing of all samples, whose index arrays are the operands of these numbers; None for masks that differ."""
     key = key if isinstance(key, tuple) else (key,)
-    numbers = range(first, len(call.operands))
     arrays = [call.operands[i] for i in numbers]
     if any(call.holds(i) and is_mask(call.operands[i]) for i in numbers):
         return None
@@ -111,7 +109,7 @@ def disordered(values: Any, order: list[int] | None) -> Any:
 
 
 def take_items(call: Call) -> Any:
-    how = for_all(call, 1, call.ndim(0))
+    how = for_all(call, call.params["key"], range(1, len(call.operands)), call.ndim(0))
     if how is None:
         return NotImplemented
     return ordered(F.take_items(call.values(0), *how.arrays, key=how.key), how.order)
@@ -119,7 +117,7 @@ def take_items(call: Call) -> Any:
 
 def place_items(call: Call) -> Any:
     shape = tuple(call.params["shape"])
-    how = for_all(call, 1, len(shape))
+    how = for_all(call, call.params["key"], range(1, len(call.operands)), len(shape))
     if how is None:
         return NotImplemented
     return F.place_items(disordered(call.values(0), how.order), *how.arrays, shape=(call.size, *shape), key=how.key)
@@ -129,7 +127,8 @@ def setitem(call: Call) -> Any:
     """`setitem` and `index_put`."""
     arrays = list(call.operands[2:])
     shape = selected_shape(call.shape(0), call.params["key"], arrays)
-    how = for_all(call, 2, call.ndim(0)) if arrays else Indexing(with_batch(call.params["key"]), [], None)
+    key = call.params["key"]
+    how = for_all(call, key, range(2, len(call.operands)), call.ndim(0)) if arrays else Indexing(with_batch(key), [], None)
     if how is None:
         return NotImplemented
     y = call.operands[1]
@@ -160,6 +159,8 @@ def along_axis(call: Call) -> Any:
     """`gather` and its kin: positions along one axis, everything else in its place."""
     n = call.ndim(0)
     index = call.shape(1)
+    if n == 0 and call.primitive.name == "gather":
+        return F.copy(call.values(0))
     if n == 0 or not index:
         return NotImplemented
     values = [call.values(0), call.values(1)]
@@ -175,10 +176,23 @@ def along_axis(call: Call) -> Any:
 def by_slices(call: Call) -> Any:
     """`index_add` and its kin: whole slices along one axis."""
     n = call.ndim(0)
-    if n == 0 or call.holds(1) or (call.ndim(2) == 0 and call.holds(2)):
+    if n == 0:
         return NotImplemented
+    if call.holds(1) or (call.ndim(2) == 0 and call.holds(2)):
+        return _slices_apart(call, call.params["axis"] % n)
     z = call.bare(2) if call.ndim(2) == 0 else call.values(2)
     return call.run(call.values(0), call.bare(1), z, axis=past(call.params["axis"], n))
+
+
+def _slices_apart(call: Call, axis: int) -> Any:
+    """`by_slices` where each sample names slices of its own."""
+    shape = call.shape(0)
+    how: Any = for_all(call, (slice(None),) * axis + (HOLE,), (1,), len(shape))
+    z = disordered(spread(call, 2, (*shape[:axis], *call.shape(1), *shape[axis + 1 :])), how.order)
+    if call.primitive.name == "index_add":
+        z = F.multiply(z, call.params["alpha"])
+        return F.index_put(call.values(0), z, *how.arrays, key=how.key, accumulate=True)
+    return F.setitem(call.values(0), z, *how.arrays, key=how.key)
 
 
 def take(call: Call) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from chainrule.eager.batching.indexing import take
 from chainrule.eager.batching.shapes import lengthened
-from chainrule.eager.batching.tensor import Call, Rule
+from chainrule.eager.batching.tensor import Call, Rule, batched
 from chainrule.eager.specialise import F
 from chainrule.ops.linalg import LETTERS
 
@@ -68,24 +69,23 @@ def solve(call: Call) -> Any:
 
 def nll_loss(call: Call) -> Any:
     """The losses of all samples, which are then summed or averaged over each."""
-    if call.holds(2):
-        return NotImplemented
-    x, y, z = call.shape(0), call.shape(1), call.bare(2)
+    x, y = call.shape(0), call.shape(1)
     params = call.params
     flat_x = call.values(0) if len(x) == 1 else F.reshape(call.values(0), (call.size * x[0], *x[1:]))
     flat_y = call.values(1) if len(x) == 1 else F.reshape(call.values(1), (call.size * y[0], *y[1:]))
-    losses = F.reshape(F.nll_loss(flat_x, flat_y, z, **{**params, "reduction": "none"}), (call.size, *y))
+    losses = F.reshape(F.nll_loss(flat_x, flat_y, None, **{**params, "reduction": "none"}), (call.size, *y))
+    counted = F.not_equal(call.values(1), params["ignore_index"])
+    weight = counted.cast(losses.dtype)
+    if call.operands[2] is not None:
+        chosen = F.where(counted, call.values(1), 0)
+        one = Call(call.primitive, [call.operands[2], batched(chosen, call.batch)], {"axis": None}, call.batch)
+        weight = F.multiply(weight, take(one))
+        losses = F.multiply(losses, weight)
     if params["reduction"] == "none":
         return losses
     axes = tuple(range(1, len(y) + 1))
     total = F.sum(losses, axis=axes)
-    if params["reduction"] == "sum":
-        return total
-    counted = F.not_equal(call.values(1), params["ignore_index"])
-    weight = counted.cast(losses.dtype)
-    if z is not None:
-        weight = F.multiply(weight, F.take(z, F.where(counted, call.values(1), 0), axis=None))
-    return F.divide(total, F.sum(weight, axis=axes))
+    return total if params["reduction"] == "sum" else F.divide(total, F.sum(weight, axis=axes))
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -43,6 +43,16 @@ def same(call: Call) -> Any:
     return call.run(*(call.values(i) for i in range(len(call.operands))))
 
 
+def loss(call: Call) -> Any:
+    """The losses of all elements, which are then summed or averaged over each sample."""
+    losses = call.run(*aligned(call), reduction="none")
+    how = call.params["reduction"]
+    if how == "none":
+        return losses
+    axis = tuple(range(1, losses.ndim))
+    return F.sum(losses, axis=axis) if how == "sum" else F.mean(losses, axis=axis)
+
+
 def cast(call: Call) -> Any:
     """Another dtype."""
     return call.values(0).cast(call.params["dtype"])
@@ -127,6 +137,7 @@ BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("conjugate", "real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril", "triu",
                      "inv", "det", "cofactor", "together"), same),
     "cast": cast,
+    "complex_of": elementwise, "binary_cross_entropy": loss,
     **axes.RULES, **shapes.RULES, **indexing.RULES, **products.RULES, **images.RULES,
 }  # fmt: skip
 LOOPED: Final = ("ctc_loss",)  # composites whose bodies want arrays
