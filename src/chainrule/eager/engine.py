@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.core.sweep import Node, Port, project, sweep
 from chainrule.eager import modes, tasks, writes
-from chainrule.eager.accumulating import lock, store
+from chainrule.eager.accumulating import lock, owned, store
 from chainrule.eager.edges import GradientEdge, edge_at
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import is_quiet
@@ -144,9 +144,7 @@ def run(
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents.
 
-    ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.
-    Where the cotangents are tensors, so is what was saved.
-    """
+    ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.    """
     around = tasks.present()
     task = Task(roots, needed)
     if around is not None:
@@ -155,7 +153,7 @@ def run(
             return elsewhere(lambda: run(roots, retain, create_graph, arrived, finish, needed, watch, apart=True))
     tasks.enter(task)
     outer = modes.state()
-    reviving = revive if any(isinstance(g, Tensor) for _, g in roots) else None
+    reviving = revive if create_graph else None
     check: Any = writes.check_saved
     if outer is None:
         modes.enter(None if create_graph else modes.NO_GRAD)
@@ -294,7 +292,7 @@ def grad(
             arrived(tensor, leaves)
 
     run(roots, retain, create_graph, arrived, finish, *_limits(roots, xs, captured))
-    found = [_boxed(captured.get(edge_at(x))) for x in xs]
+    found = own_tensors(captured, [edge_at(x) for x in xs])
     for i, g in enumerate(found):
         if g is None and not (allow_unused or materialize_grads):
             raise RuntimeError(
@@ -320,5 +318,14 @@ def zeros_for(x: Tensor, requires_grad: bool) -> Tensor:
     return zeros
 
 
-def _boxed(g: Any) -> Tensor | None:
-    return g if g is None or isinstance(g, Tensor) else wrap(np.array(g))
+def own_tensors(captured: dict[Any, Any], edges: Sequence[Any]) -> list[Any]:
+    """The cotangents of these edges as tensors, whose memory is theirs alone; None where there is none."""
+    several = len(set(edges)) < len(edges)
+    found: list[Any] = []
+    for edge in edges:
+        if captured.get(edge) is None:
+            found.append(None)
+        else:
+            g = captured[edge] if several else owned(captured, edge)
+            found.append(g if isinstance(g, Tensor) else wrap(np.array(g) if several else g))
+    return found

@@ -240,6 +240,16 @@ def _floats(p: Primitive, out: Any) -> bool:
 
 def common_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
     """torch's common dtype of the operands that take part, or None if there is nothing to agree on."""
+    parts = promoting(p)
+    if parts is not None and len(operands) <= len(parts) and all(parts[: len(operands)]):
+        first = operands[0]
+        if isinstance(first, Tensor) and first.dtype.differentiable:
+            dtype = first.dtype
+            for x in operands:
+                if type(x) is not float and not (isinstance(x, Tensor) and x.dtype is dtype):
+                    break
+            else:
+                return dtype
     dimensioned: list[DType] = []
     zero_dim: list[DType] = []
     weak: list[DType] = []
@@ -256,6 +266,16 @@ def common_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
         return None
     common = spec.result_type(dimensioned, zero_dim, weak)
     return spec.default_float() if p.integers == "float" and not common.differentiable else common
+
+
+_promoting: dict[Primitive, tuple[bool, ...] | None] = {}
+
+
+def promoting(p: Primitive) -> tuple[bool, ...] | None:
+    """Which operands take part in promotion; None where their number is open."""
+    if p not in _promoting:
+        _promoting[p] = None if p.variadic else tuple(p.promotes(i) for i in range(p.arity))
+    return _promoting[p]
 
 
 def raw_operand(x: Any, dtype: DType | None) -> Any:

@@ -40,7 +40,7 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         blocks = []
         for y in outputs:
             pull = functools.partial(rows_of, y, mine, recorded)
-            rows = vmap(pull, chunk_size=chunk_size)(units(y))
+            rows = pull(np.ones_like(y)) if y.array.size == 1 else vmap(pull, chunk_size=chunk_size)(units(y))
             parts = [row.reshape(*y.array.shape, *x.array.shape) for row, x in zip(rows, mine, strict=True)]
             found = unflatten(structure, parts)
             blocks.append(found[0] if isinstance(argnums, int) else tuple(found))

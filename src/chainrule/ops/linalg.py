@@ -74,15 +74,20 @@ def _as_matrices(g: Any, x: Any, y: Any) -> tuple[Any, tuple[int, ...], tuple[in
     return np.reshape(g, tuple(shape)), x_shape, y_shape
 
 
+def _product(x: Any, y: Any) -> Any:
+    """``x @ y``; where only one product adds to each element, many small calls of BLAS would take longer."""
+    return x * y if x.shape[-1] == 1 else np.matmul(x, y)
+
+
 def _matmul_x(g: Any, x: Any, y: Any) -> Any:
     full, _, y_shape = _as_matrices(g, x, y)
-    out = np.matmul(full, mT(np.reshape(y, y_shape)))
+    out = _product(full, mT(np.reshape(y, y_shape)))
     return np.reshape(out, (*out.shape[:-2], out.shape[-1])) if len(x.shape) == 1 else out
 
 
 def _matmul_y(g: Any, x: Any, y: Any) -> Any:
     full, x_shape, _ = _as_matrices(g, x, y)
-    out = np.matmul(mT(np.reshape(x, x_shape)), full)
+    out = _product(mT(np.reshape(x, x_shape)), full)
     return np.reshape(out, out.shape[:-1]) if len(y.shape) == 1 else out
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.core.primitive import COMPOSITE, ELEMENTWISE, Primitive
 from chainrule.eager import forward, tape
 from chainrule.eager.batching import axes, images, indexing, products, shapes
-from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, innermost, layers, values_of
+from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, innermost, layers, rank_of, values_of
 from chainrule.eager.levels import Batch
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
@@ -23,8 +23,12 @@ from chainrule.eager.tensor import Tensor, wrap
 
 def aligned(call: Call) -> list[Any]:
     """The operands with their axes in line: those that are batched have new axes behind the batch axis where they are short."""
-    rank = max(call.ndim(i) for i in range(len(call.operands)))
-    return [shapes.lengthened(call, i, rank) if call.holds(i) else x for i, x in enumerate(call.operands)]
+    ranks = [rank_of(x) for x in call.operands]
+    top = max(ranks)
+    return [
+        x if not mine else x.values if rank == top else shapes.lengthened(call, i, top)
+        for i, (x, mine, rank) in enumerate(zip(call.operands, call.mine, ranks, strict=True))
+    ]
 
 
 def elementwise(call: Call) -> Any:
@@ -76,18 +80,38 @@ def process(self: Batched, p: Primitive, operands: Sequence[Any], params: dict[s
             "vmap: a tensor of one sample was used after the vmap that it belongs to had ended: return it from the function "
             "instead"
         )
-    common = tape.common_dtype(p, operands)
-    if common is not None and not p.retypes:
-        operands = [brought(x, common) if p.promotes(i) else x for i, x in enumerate(operands)]
-    operands = [lifted(x, self.batch) if isinstance(x, Tensor) and x._bottom().lane.dual else x for x in operands]
+    operands, alike = looked_through(self, operands)
+    if not alike:
+        common = tape.common_dtype(p, operands)
+        if common is not None and not p.retypes:
+            operands = [brought(x, common) if p.promotes(i) else x for i, x in enumerate(operands)]
+        operands = [lifted(x, self.batch) if isinstance(x, Tensor) and x._bottom().lane.dual else x for x in operands]
     call = Call(p, operands, params, self.batch)
     rule = found.get(p) or found.setdefault(p, find(p))
     result = rule(call)
     if result is NotImplemented:
         result = loop(call)
-    if isinstance(result, (tuple, list)):
-        return tuple(batched(part, self.batch) for part in result)
-    return batched(result, self.batch)
+    if isinstance(result, Tensor):
+        return batched(result, self.batch)
+    return tuple(batched(part, self.batch) for part in result)
+
+
+def looked_through(self: Batched, operands: Sequence[Any]) -> tuple[list[Any], bool]:
+    """The operands, arrays as tensors; whether all are of one floating dtype, and none has tangents or is of another batch."""
+    dtype, batch = self.lane.dtype, self.batch
+    alike = dtype.differentiable
+    found = []
+    for x in operands:
+        kind = type(x)
+        if kind is Batched:
+            alike = alike and x.batch is batch and x.lane.dtype is dtype
+        elif kind is np.ndarray:
+            x = wrap(x)
+            alike = alike and x.lane.dtype is dtype
+        elif kind is not float:
+            alike = alike and isinstance(x, Tensor) and x.lane.dtype is dtype and not (x.lane.dual or x.level)
+        found.append(x)
+    return found, alike
 
 
 def brought(x: Any, common: Any) -> Any:

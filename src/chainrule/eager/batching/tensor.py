@@ -6,6 +6,7 @@ forward mode go through a batch without knowing of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
@@ -35,18 +36,25 @@ class Flags:
 class Sample:
     """What can be known of the array of a batched tensor: everything but its values."""
 
-    __slots__ = ("dtype", "itemsize", "ndim", "shape", "size", "strides")
+    __slots__ = ("dtype", "ndim", "shape", "values")
 
     def __init__(self, values: Any) -> None:
+        self.values = values
         self.shape: tuple[int, ...] = values.shape[1:]
         self.dtype = values.dtype
-        self.strides: tuple[int, ...] = values.strides[1:]
-        self.itemsize: int = values.itemsize
         self.ndim = len(self.shape)
-        size = 1
-        for n in self.shape:
-            size *= n
-        self.size = size
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.values.strides[1:]  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self.values.itemsize  # type: ignore[no-any-return]
 
     @property
     def flags(self) -> Flags:
@@ -262,7 +270,7 @@ class Batched(Tensor):
 class Call:
     """A call that some operands of which are batched: what a batching rule is given."""
 
-    __slots__ = ("batch", "operands", "params", "primitive", "size")
+    __slots__ = ("batch", "mine", "operands", "params", "primitive", "size")
 
     def __init__(self, primitive: Primitive, operands: Sequence[Any], params: dict[str, Any], batch: Batch) -> None:
         self.primitive = primitive
@@ -270,23 +278,23 @@ class Call:
         self.params = params
         self.batch = batch
         self.size = batch.size
+        self.mine = [type(x) is Batched and x.batch is batch for x in operands]
 
     def holds(self, i: int) -> bool:
         """Whether operand ``i`` has a value for each sample."""
-        x = self.operands[i]
-        return isinstance(x, Batched) and x.batch is self.batch
+        return self.mine[i]
 
     def bare(self, i: int) -> Any:
         """Operand ``i``: the values of all samples, if it is batched, or what it is."""
-        return self.operands[i].values if self.holds(i) else self.operands[i]
+        return self.operands[i].values if self.mine[i] else self.operands[i]
 
     def values(self, i: int) -> Any:
         """Operand ``i`` with the batch axis in front, repeated without a copy where it is the same for all samples."""
-        return values_of(self.operands[i], self.batch)
+        return self.operands[i].values if self.mine[i] else values_of(self.operands[i], self.batch)
 
     def ndim(self, i: int) -> int:
         """The number of axes of operand ``i`` of one sample."""
-        return np.ndim(self.operands[i]) if not isinstance(self.operands[i], Tensor) else self.operands[i].array.ndim
+        return rank_of(self.operands[i])
 
     def shape(self, i: int) -> tuple[int, ...]:
         """The shape of operand ``i`` of one sample."""
@@ -330,6 +338,11 @@ def values_of(x: Any, batch: Batch) -> Any:
     for lane in reversed(list(forward.layers(x))):  # whose tangents may differ from sample to sample
         forward.attach(whole, lane.level, values_of(lane.tangent, batch))
     return whole
+
+
+def rank_of(x: Any) -> int:
+    """The number of axes of an operand: a tensor, an array or a number."""
+    return x.array.ndim if isinstance(x, Tensor) else np.ndim(x)  # type: ignore[no-any-return]
 
 
 def innermost(tensors: Any) -> Batch | None:
