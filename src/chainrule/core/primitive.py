@@ -126,7 +126,10 @@ class Primitive:
 
     def differentiates(self, i: int) -> bool:
         """Whether there is a derivative by operand ``i``: a rule, or the replay of a composite."""
-        return self.rule(i) is not None or (self.kind == COMPOSITE and not self.rules)
+        rules = self.rules
+        if i < len(rules) and rules[i] is not None:
+            return True
+        return self.rule(i) is not None or (self.kind == COMPOSITE and not rules)
 
     def promotes(self, i: int) -> bool:
         """Whether operand ``i`` takes part in promotion: those with a rule do; all, where none has one."""

@@ -87,7 +87,7 @@ def jvp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any
     if p.kind == ELEMENTWISE:
         return _sum(_elementwise_tangent(p, i, tangents[i], operands, out, params) for i in live)
     if p.kind == LINEAR:
-        return dispatch(p, [_moved(p, i, t, operands[i]) for i, t in enumerate(tangents)], params)
+        return dispatch(p, [moved(p, i, t, operands[i]) for i, t in enumerate(tangents)], params)
     if p.kind == MULTILINEAR:
         return _sum(dispatch(p, [*operands[:i], tangents[i], *operands[i + 1 :]], params) for i in live)
     return transpose_vjp(p, operands, tangents, out, params)
@@ -101,10 +101,11 @@ def _elementwise_tangent(p: Primitive, i: int, t: Any, operands: Sequence[Any], 
     if "g" in rule.mentions:
         values["g"] = t
         return rule(values, params)
-    return t * rule(values, params)
+    partial = rule(values, params)
+    return t * (partial.item() if type(partial) is np.ndarray and not partial.ndim else partial)  # numbers take a faster path
 
 
-def _moved(p: Primitive, i: int, t: Any, x: Any) -> Any:
+def moved(p: Primitive, i: int, t: Any, x: Any) -> Any:
     """What stands for operand ``i`` when a linear function is applied to the tangents."""
     if t is not None:
         return t

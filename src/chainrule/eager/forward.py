@@ -9,18 +9,19 @@ recorded call saves keeps its tangents too (`DualForm`), so that a sweep carries
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, Final
 
 import numpy as np
 
 from chainrule.core import rules
 from chainrule.core.box import dispatch
-from chainrule.core.primitive import NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
+from chainrule.core.primitive import LINEAR, NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views
 from chainrule.eager.lane import Lane
 from chainrule.eager.levels import Level, enter, leave
+from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
@@ -53,7 +54,8 @@ class DualLane(Lane):
     dual = True
 
     def __init__(self, level: Level, tangent: Tensor, under: Lane) -> None:
-        super().__init__(under.dtype, inference=under.inference, stale=under.stale, behind=under.behind)
+        self.dtype, self.numpy, self.scalars = under.dtype, under.numpy, under.scalars
+        self.inference, self.stale, self.behind = under.inference, under.stale, under.behind
         self.native = self.plain = False
         self.level = level
         self.tangent = tangent
@@ -105,33 +107,55 @@ def levels_of(operands: Iterable[Any]) -> list[Level]:
     return sorted(found, key=lambda level: -level.number)
 
 
-def active_levels(operands: Iterable[Any]) -> list[Level]:
-    """`levels_of`, where calls carry tangents on at all."""
+def are_carried() -> bool:
+    """Whether calls carry tangents on at all."""
     mode = modes.state()
-    return levels_of(operands) if mode is None or (mode.tangents and not mode.inference) else []
+    return mode is None or (mode.tangents and not mode.inference)
+
+
+def active_levels(operands: Iterable[Any]) -> list[Level]:
+    """`levels_of`, where calls carry tangents on."""
+    return levels_of(operands) if are_carried() else []
+
+
+def innermost(operands: Iterable[Any]) -> Level | None:
+    """The innermost living level that the operands have tangents at."""
+    found: Level | None = None
+    for x in operands:
+        if isinstance(x, Tensor) and x.lane.dual:
+            for lane in layers(x):
+                if found is None or lane.level.number > found.number:
+                    found = lane.level
+                break
+    return found
 
 
 def attach(t: Tensor, level: Level, tangent: Tensor) -> Tensor:
     """Let ``t`` have this tangent at ``level``, below those of levels inside it; returns t."""
     if t.level:
         return t.attached(level, tangent)
-    inner = [lane for lane in layers(t) if lane.level.number > level.number]
+    inner = [lane for lane in layers(t) if lane.level.number > level.number] if t.lane.dual else ()
     t.lane = DualLane(level, tangent, without(t.lane, level))
     for lane in reversed(inner):
         t.lane = DualLane(lane.level, lane.tangent, t.lane)
     return t
 
 
-@contextmanager
-def stripped(operands: Iterable[Any], level: Level | None) -> Iterator[None]:
-    """Inside, the operands have no tangents of ``level`` (None: of any level)."""
-    kept = [(x, x.lane) for x in operands if isinstance(x, Tensor) and x.lane.dual]
-    for x, lane in kept:
-        x.lane = bare(lane) if level is None else without(lane, level)
-    try:
-        yield
-    finally:
-        for x, lane in kept:
+class stripped:  # noqa: N801
+    """A context in which the operands have no tangents of ``level`` (None: of any level)."""
+
+    __slots__ = ("kept", "level")
+
+    def __init__(self, operands: Iterable[Any], level: Level | None) -> None:
+        self.level = level
+        self.kept = [(x, x.lane) for x in operands if isinstance(x, Tensor) and x.lane.dual]
+
+    def __enter__(self) -> None:
+        for x, lane in self.kept:
+            x.lane = bare(lane) if self.level is None else without(lane, self.level)
+
+    def __exit__(self, *fault: Any) -> None:
+        for x, lane in self.kept:
             x.lane = lane
 
 
@@ -140,14 +164,13 @@ def stripped(operands: Iterable[Any], level: Level | None) -> Iterator[None]:
 
 def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``p`` to operands some of which have tangents."""
-    found = active_levels(operands)
-    if not found or p.kind == NON_DIFFERENTIABLE:
+    level = innermost(operands) if are_carried() else None
+    if level is None or p.kind == NON_DIFFERENTIABLE:
         with stripped(operands, None):
             return dispatch(p, operands, params)
-    level = found[0]
     tangents = [tangent_of(x, level) for x in operands]
     with stripped(operands, level):
-        result = dispatch(p, operands, params)
+        result = getattr(F, p.name)(*operands, **params)
         pushed = push(p, operands, tangents, result, params)
     for k, (part, tangent) in enumerate(zip(several(result), several(pushed), strict=True)):
         if tangent is not None and part.dtype.differentiable:
@@ -165,16 +188,22 @@ def several(result: Any) -> tuple[Any, ...]:
 def push(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], result: Any, params: dict[str, Any]) -> Any:
     """The tangents of the results, given those of the operands."""
     common = tape.common_dtype(p, operands)
-    primals = [brought(x, common) if common is not None and p.promotes(i) else x for i, x in enumerate(operands)]
-    moved = [
-        t if t is None or common is None or not p.promotes(i) else t.cast(tangent_dtype(t, common))
-        for i, t in enumerate(tangents)
-    ]
-    active = [t if p.differentiates(i) or p.kind == ZERO_DERIVATIVE else None for i, t in enumerate(moved)]
-    if all(t is None for t in active):
+    live = [i for i, t in enumerate(tangents) if t is not None and (p.differentiates(i) or p.kind == ZERO_DERIVATIVE)]
+    if not live:
         return tuple(None for _ in several(result))
-    with np.errstate(all="ignore"):
-        return rules.jvp(p, primals, active, result, params)
+    moved: list[Any] = [None] * len(tangents)
+    for i in live:
+        t: Any = tangents[i]
+        moved[i] = t if common is None or t.dtype is common or not p.promotes(i) else t.cast(tangent_dtype(t, common))
+    if common is not None:
+        operands = [
+            x if isinstance(x, Tensor) and x.dtype is common or not p.promotes(i) else brought(x, common)
+            for i, x in enumerate(operands)
+        ]
+    with nullcontext() if is_quiet() else np.errstate(all="ignore"):
+        if p.kind == LINEAR and p.pushforward is None:  # as `rules.jvp` has it, without a detour
+            return getattr(F, p.name)(*(rules.moved(p, i, t, operands[i]) for i, t in enumerate(moved)), **params)
+        return rules.jvp(p, operands, moved, result, params)
 
 
 def tangent_dtype(t: Tensor, common: Any) -> Any:

@@ -246,7 +246,7 @@ def common_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
         if isinstance(first, Tensor) and first.dtype.differentiable:
             dtype = first.dtype
             for x in operands:
-                if type(x) is not float and not (isinstance(x, Tensor) and x.dtype is dtype):
+                if type(x) not in (float, int) and not (isinstance(x, Tensor) and x.dtype is dtype):
                     break
             else:
                 return dtype

@@ -90,7 +90,9 @@ def _power_cotangent(g: Any, x: Any, y: Any) -> Any:
         exponent = y.item()
         if exponent == 0:
             return np.zeros(g.shape, y.dtype)
-        return g * (x + x if exponent == 2 and type(x) is np.ndarray else exponent * _power(x, y - 1))
+        if type(x) is np.ndarray:
+            return g * (x + x if exponent == 2 else exponent * _power(x, y - 1))
+        return g * (exponent * x ** (exponent - 1))
     return g * (y * np.power(x, y - np.sign(np.absolute(y))))  # y - 1, but 0 at 0
 
 

@@ -108,7 +108,7 @@ def looked_through(self: Batched, operands: Sequence[Any]) -> tuple[list[Any], b
         elif kind is np.ndarray:
             x = wrap(x)
             alike = alike and x.lane.dtype is dtype
-        elif kind is not float:
+        elif kind is not float and kind is not int:
             alike = alike and isinstance(x, Tensor) and x.lane.dtype is dtype and not (x.lane.dual or x.level)
         found.append(x)
     return found, alike
