@@ -40,7 +40,7 @@ OPTIONAL = {"matplotlib", "sklearn", "rich", "scipy", "sympy", "cupy", "dask", "
 FORBIDDEN = {"torch"}
 # Modules of the standard library that a function may import, because `import chainrule` has to be quick.
 LAZY = {
-    "ctypes", "difflib", "html", "inspect", "json", "linecache", "platform", "runpy", "shutil", "subprocess",
+    "ctypes", "difflib", "html", "inspect", "json", "linecache", "opcode", "platform", "runpy", "shutil", "subprocess",
     "tempfile", "textwrap", "traceback", "webbrowser", "zipfile",
 }
 

@@ -113,7 +113,11 @@ def tensor_stub() -> str:
     lines.append("class Tensor(Box):")
     lines += ["    array: Any", "    lane: Lane", "    node: Any", "    leaf: builtins.bool", "    hooks: Any", "    base: Any",
               "    uncounted: builtins.bool", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
-              "    level: builtins.int", "    def _catch_up(self) -> None: ...", "    def _process_dual(self, *call: Any) -> Any: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
+              "    level: builtins.int", "    def _catch_up(self) -> None: ...", "    def _process_dual(self, *call: Any) -> Any: ...",
+              "    def _bottom(self) -> Tensor: ...", "    def _detached(self) -> Tensor: ...",
+              "    def _for_each(self, made: Tensor) -> Tensor: ...", "    def _store(self, t: Tensor, result: Tensor) -> Tensor: ...",
+              "    def attached(self, level: Any, tangent: Tensor) -> Tensor: ...",
+              "    def tangent_at(self, level: Any) -> Tensor | None: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
               "    is_cuda: ClassVar[builtins.bool]", "    is_sparse: ClassVar[builtins.bool]",
               "    is_quantized: ClassVar[builtins.bool]",
               "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]  # fmt: skip

@@ -110,7 +110,6 @@ from chainrule.eager.random import (
 )  # fmt: skip
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing as _missing
-from chainrule.transforms.reverse import grad, value_and_grad
 
 __version__ = "0.1.0"
 half = float16
@@ -143,6 +142,9 @@ _LATER = {"draw": "chainrule.insight.draw", "explain": "chainrule.insight.explai
 _LATER |= dict.fromkeys(("custom_jvp", "custom_vjp", "linear", "numeric"), "chainrule.eager.declaring")
 _LATER |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled"), "chainrule.eager.anomaly")
 _LATER["vmap"] = "chainrule.func"
+_LATER |= dict.fromkeys(
+    ("batch_jacobian", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "chainrule.transforms.arrays"
+)
 _LATER |= {f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED}
 
 

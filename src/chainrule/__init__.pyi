@@ -89,8 +89,6 @@ from chainrule.eager.random import randn as randn
 from chainrule.eager.random import randn_like as randn_like
 from chainrule.eager.random import randperm as randperm
 from chainrule.eager.tensor import Tensor as Tensor
-from chainrule.transforms.reverse import grad as grad
-from chainrule.transforms.reverse import value_and_grad as value_and_grad
 from chainrule.core.spec import DType
 
 __version__: str
@@ -121,6 +119,14 @@ from chainrule.eager.declaring import numeric as numeric
 from chainrule.eager.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from chainrule.eager.anomaly import is_anomaly_enabled as is_anomaly_enabled
 from chainrule.func import vmap as vmap
+from chainrule.transforms.arrays import batch_jacobian as batch_jacobian
+from chainrule.transforms.arrays import grad as grad
+from chainrule.transforms.arrays import hessian as hessian
+from chainrule.transforms.arrays import hvp as hvp
+from chainrule.transforms.arrays import jacobian as jacobian
+from chainrule.transforms.arrays import jvp as jvp
+from chainrule.transforms.arrays import value_and_grad as value_and_grad
+from chainrule.transforms.arrays import vjp as vjp
 from chainrule.eager.typed import FloatTensor as FloatTensor
 from chainrule.eager.typed import DoubleTensor as DoubleTensor
 from chainrule.eager.typed import HalfTensor as HalfTensor

@@ -18,7 +18,8 @@ from typing import Any, Final
 from chainrule.errors import nearest
 
 FACES: Final = {  # foreign name: the module that stands for it, and those of its submodules that are public
-    "torch": ("chainrule", ("_C", "accelerator", "autograd", "backends", "cuda", "func", "linalg", "nn", "optim", "random", "utils")),
+    "torch": ("chainrule", ("_C", "accelerator", "autograd", "backends", "cuda", "func", "linalg", "nn", "optim", "random",
+                            "utils")),
     "mxnet": ("chainrule.mxnet", ("autograd", "ndarray", "random", "symbol")),
 }
 _installed: Final[list[str]] = []

@@ -6,7 +6,6 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from chainrule import func
 from chainrule.autograd import grad_mode, variable
 from chainrule.autograd.grad_mode import (
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
@@ -19,6 +18,7 @@ from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad
 from chainrule.eager.saved import SavedTensor
 from chainrule.eager.tensor import edge_of
 from chainrule.errors import missing
+from chainrule.transforms import batching
 
 if TYPE_CHECKING:
     from chainrule.autograd import anomaly_mode, forward_ad, function, functional, graph
@@ -120,7 +120,7 @@ def by_row(outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | No
         unused[:] = [i for i, g in enumerate(found) if g is None]
         return tuple(g for g in found if g is not None)
 
-    found = list(func.vmap(of_row, axes)(*rows))
+    found = list(batching.vmap(of_row, axes)(*rows))
     for i in unused:
         found.insert(i, None)
     if not retain:

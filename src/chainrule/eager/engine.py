@@ -144,7 +144,8 @@ def run(
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents.
 
-    ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.    """
+    ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.
+    """
     around = tasks.present()
     task = Task(roots, needed)
     if around is not None:

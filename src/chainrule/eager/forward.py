@@ -141,7 +141,7 @@ def attach(t: Tensor, level: Level, tangent: Tensor) -> Tensor:
     return t
 
 
-class stripped:  # noqa: N801
+class stripped:
     """A context in which the operands have no tangents of ``level`` (None: of any level)."""
 
     __slots__ = ("kept", "level")
@@ -197,7 +197,7 @@ def push(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], result:
         moved[i] = t if common is None or t.dtype is common or not p.promotes(i) else t.cast(tangent_dtype(t, common))
     if common is not None:
         operands = [
-            x if isinstance(x, Tensor) and x.dtype is common or not p.promotes(i) else brought(x, common)
+            x if (isinstance(x, Tensor) and x.dtype is common) or not p.promotes(i) else brought(x, common)
             for i, x in enumerate(operands)
         ]
     with nullcontext() if is_quiet() else np.errstate(all="ignore"):

@@ -16,6 +16,10 @@ class Level:
         self.alive = True
 
 
+# Whether a function of plain arrays is being differentiated: then no value may leave the tensors unseen.
+differentiating: Final[ContextVar[bool]] = ContextVar("chainrule_differentiating", default=False)
+
+
 class Batch(Level):
     """The level of one `vmap`: how many samples there are, and how random numbers are drawn for them."""
 

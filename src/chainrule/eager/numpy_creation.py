@@ -23,6 +23,25 @@ def numpy_ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = T
     return _numpy_like(a, 1, dtype, shape)
 
 
+@derived(np.empty_like)
+def numpy_empty_like(prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """NumPy's empty_like, a tensor (of zeros)."""
+    return _numpy_like(prototype, 0, dtype, shape)
+
+
+@derived(np.empty)
+def numpy_empty(shape: Any, dtype: Any = float, order: str = "C", *, device: Any = None, like: Any = None) -> Tensor:
+    """``np.empty(shape, like=t)``, a tensor (of zeros)."""
+    return wrap(np.zeros(shape, dtype))
+
+
+@derived(np.full)
+def numpy_full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None,
+               like: Any = None) -> Tensor:  # fmt: skip
+    """``np.full(shape, fill_value, like=t)``, a tensor."""
+    return wrap(np.full(shape, fill_value, dtype))
+
+
 @derived(np.full_like)
 def numpy_full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None

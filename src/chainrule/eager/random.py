@@ -54,8 +54,8 @@ RANDOM = (
     "flags on vmap or perform the randomness operation out of vmap"
 )
 UNBATCHED = (
-    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. If this is "
-    "necessary for your usage, please file an issue with functorch."
+    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. If this "
+    "is necessary for your usage, please file an issue with functorch."
 )
 
 

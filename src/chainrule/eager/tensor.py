@@ -15,7 +15,7 @@ from chainrule.core.box import Box
 from chainrule.core.primitive import Primitive
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import exports, modes
+from chainrule.eager import exports, leaving, modes
 from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, own_lane, remembered, scalar
 from chainrule.eager.layout import CONTIGUOUS_FORMAT, CPU, STRIDED, Device, Layout, MemoryFormat, Named, Size, require_cpu
 from chainrule.eager.notice import notice
@@ -296,6 +296,11 @@ class Tensor(Box, metaclass=Named):
 
     # Its values in Python and NumPy
 
+    @property
+    def carries(self) -> bool:
+        """Whether there is a derivative about it: a history, a tangent, or that it is to have a gradient."""
+        return self.lane.dual or (self.requires_grad and modes.is_grad_enabled())
+
     def item(self) -> Any:
         """The one element as a Python number."""
         if self.array.size != 1:
@@ -314,6 +319,8 @@ class Tensor(Box, metaclass=Named):
         return self.array  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.carries:
+            leaving.check(2)
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
             return array.astype(dtype)
@@ -341,6 +348,8 @@ class Tensor(Box, metaclass=Named):
         return _python(self.array.reshape(()))
 
     def _watched_scalar(self) -> Any:
+        if self.carries:
+            leaving.check(3)
         if (self.leaf or self.node is not None) and modes.is_grad_enabled():
             notice(SCALAR_OF_GRAD)
         return self._scalar()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.errors import missing
-from chainrule.func.batching import vmap
-from chainrule.func.forward import jvp, linearize
-from chainrule.func.jacobians import hessian, jacfwd, jacrev
 from chainrule.func.modules import functional_call, stack_module_state
-from chainrule.func.reverse import grad, grad_and_value, vjp
+from chainrule.transforms.batching import vmap
+from chainrule.transforms.forward import jvp, linearize
+from chainrule.transforms.jacobians import hessian, jacfwd, jacrev
+from chainrule.transforms.reverse import grad, grad_and_value, vjp
 
 __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state",

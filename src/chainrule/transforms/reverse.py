@@ -1,111 +1,226 @@
-"""`grad` and `value_and_grad`: the derivative of a function of plain arrays, as a function of plain arrays."""
+"""`grad`, `grad_and_value` and `vjp`: reverse mode for functions of nested containers of tensors.
+
+Every derivative has inputs of its own, views of the caller's: nested ones cannot be confused. The pass is recorded only
+if the result depends on something else that asks for a gradient.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from chainrule.core import spec
-from chainrule.eager import engine, modes
-from chainrule.eager.functions.history import clone
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager import engine, forward, levels, modes, tasks
+from chainrule.eager.batching.tensor import Batched, Unbatched, batched, innermost, layers, values_of
+from chainrule.eager.functions.viewing import alias
+from chainrule.eager.specialise import F
+from chainrule.eager.tensor import Tensor, edge_of, wrap
+from chainrule.transforms.trees import flatten, mapped, unflatten
+
+Argnums = int | tuple[int, ...]
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The gradient of the scalar function ``f`` with respect to argument ``argnums`` (or several).
+def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient of ``func``, which returns a scalar, by argument ``argnums`` (or several): trees like the arguments.
 
-    The result takes what ``f`` takes (arrays, numbers) and returns df/dx with the shape and dtype of the argument;
-    whole numbers count as float64. It can be differentiated again. Raises TypeError if ``f`` does not return one
-    number, or if the argument is not numeric.
+    With ``has_aux`` func returns a pair, of which the second part is passed on. Raises RuntimeError if func returns
+    anything else, or argnums names no argument.
 
-    >>> import numpy as np
-    >>> grad(lambda x: np.sum(np.sin(x)))(np.array([0.0, np.pi]))
-    array([ 1., -1.])
-    >>> grad(grad(lambda x: x**3))(2)
-    12.0
+    >>> import chainrule as cr
+    >>> grad(lambda x: (x**3).sum())(cr.tensor([1.0, 2.0]))
+    tensor([ 3., 12.])
     """
 
-    @functools.wraps(f)
+    @functools.wraps(func)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return value_and_grad(f, argnums)(*args, **kwargs)[1]
+        slopes, value = grad_and_value(func, argnums, has_aux)(*args, **kwargs)
+        return (slopes, value[1]) if has_aux else slopes
 
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
-    """``f`` and its gradient in one pass: what ``scipy.optimize.minimize(..., jac=True)`` asks for.
+def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """`grad`, with the value of ``func`` as second result.
 
-    >>> import numpy as np
-    >>> value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
-    (5.0, array([2., 4.]))
+    >>> import chainrule as cr
+    >>> grad_and_value(lambda x: (x * x).sum())(cr.tensor([1.0, 2.0]))
+    (tensor([2., 4.]), tensor(5.))
     """
-    which = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
-    @functools.wraps(f)
-    def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        leaves = [leaf_for(args, k) for k in which]
-        inner = list(args)
-        for k, leaf in zip(which, leaves, strict=True):
-            inner[k] = leaf
-        outer = _inside.get()
-        _inside.set(True)
-        try:
-            with modes.enable_grad():
-                value = f(*inner, **kwargs)
-                slopes = slopes_of(value, leaves, create_graph=outer)
-        finally:
-            _inside.set(outer)
-        slopes = [plain(s, args[k]) for s, k in zip(slopes, which, strict=True)]
-        return plain(value, 0.0), slopes[0] if isinstance(argnums, int) else tuple(slopes)
+    @functools.wraps(func)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        which = chosen(argnums, args)
+        inputs, structure = flatten([args[k] for k in which])
+        mine = watched(inputs)
+        inner = replaced(args, which, unflatten(structure, mine))
+        result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
+        if not isinstance(result, Tensor):
+            raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}")
+        if result.ndim:
+            raise RuntimeError(
+                f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {result.ndim} dims. "
+                "Maybe you wanted to use the vjp or jacrev APIs instead?"
+            )
+        recorded = depends_on_more([result], mine)
+        slopes = unflatten(structure, pulled([result], mine, None, recorded))
+        value, aux = freed((result, aux), mine)
+        return slopes[0] if isinstance(argnums, int) else tuple(slopes), (value, aux) if has_aux else value
 
     return both
 
 
-_inside: ContextVar[bool] = ContextVar("chainrule_inside_grad", default=False)  # then the pass itself is recorded
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """``func(*primals)``, and the function that takes cotangents of the outputs back to a tuple of those of the inputs.
 
+    Raises RuntimeError if func returns anything but tensors, or the cotangents are not like the outputs.
 
-def leaf_for(args: tuple[Any, ...], k: int) -> Tensor:
-    """Argument ``k`` as something to differentiate by: a leaf, or within another derivative a copy on its tape."""
-    if not -len(args) <= k < len(args):
-        raise TypeError(f"the function was called with {len(args)} arguments, but argnums is {k}")
-    x = args[k]
-    if isinstance(x, Tensor):
-        if x.requires_grad:
-            return clone(x)  # type: ignore[no-any-return]
-        return wrap(x.array).requires_grad_()
-    array = np.asarray(x)
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
-    if array.dtype.kind in "OUSM" or not spec.of_numpy(array.dtype).differentiable:
-        raise TypeError(f"argument {k} must be a number or an array of numbers, not {type(x).__name__}")
-    return wrap(array).requires_grad_()
-
-
-def slopes_of(value: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]:
-    """The gradients of ``value``, zero for what it does not depend on."""
-    if not isinstance(value, (Tensor, int, float, np.number)):
-        raise TypeError(f"grad needs a function that returns one number, but this one returned {type(value).__name__}")
-    if isinstance(value, Tensor) and value.array.size != 1:
-        raise TypeError(
-            f"grad needs a function that returns one number, but this one returned shape {tuple(value.array.shape)}: "
-            "differentiate one element, or the sum"
-        )
-    if not isinstance(value, Tensor) or not value.requires_grad:
-        return [wrap(np.zeros_like(x.array)) for x in leaves]
-    return list(engine.grad(value.sum(), leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
-
-
-def plain(result: Any, like: Any) -> Any:
-    """A result as the caller's kind of number: a float for a number, a contiguous array for an array.
-
-    Within another derivative one that depends on what that differentiates by stays a tensor.
+    >>> import chainrule as cr
+    >>> value, pull = vjp(cr.sin, cr.tensor([0.0, 1.0]))
+    >>> pull(cr.ones(2))
+    (tensor([1.0000, 0.5403]),)
     """
-    if not isinstance(result, Tensor) or isinstance(like, Tensor) or (_inside.get() and result.requires_grad):
-        return result
-    if isinstance(like, (np.ndarray, list, tuple)):
-        return np.ascontiguousarray(result.array).reshape(result.array.shape)
-    return result.item()
+    inputs, structure = flatten(primals)
+    mine = watched(inputs)
+    result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
+    outputs, shape = flatten(result)
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise RuntimeError(
+                f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(y)}"
+            )
+    recorded = depends_on_more(outputs, mine)
+
+    def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+        given, like = flatten(cotangents)
+        if like != shape:
+            raise RuntimeError(
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+                f"cotangents: {like}, primal output: {shape}"
+            )
+        again = recorded or any(g.requires_grad for g in given) if create_graph is None else create_graph
+        return unflatten(structure, pulled(outputs, mine, given, again))
+
+    value = freed(unflatten(shape, outputs), mine)
+    return (value, pull, freed(aux, mine)) if has_aux else (value, pull)
+
+
+# The steps
+
+
+def chosen(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
+    """The places of the arguments to differentiate by. Raises RuntimeError for what names none."""
+    if not isinstance(argnums, (int, tuple)) or isinstance(argnums, bool):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    which = (argnums,) if isinstance(argnums, int) else argnums
+    if not which:
+        raise RuntimeError("argnums must be non-empty")
+    if len(set(which)) != len(which):
+        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
+    for k in which:
+        if not isinstance(k, int):
+            raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {argnums}")
+        if not -len(args) <= k < len(args):
+            raise RuntimeError(f"Got argnum={k}, but only {len(args)} positional inputs")
+    return tuple(k % len(args) for k in which)
+
+
+def replaced(args: Sequence[Any], which: Sequence[int], values: Sequence[Any]) -> tuple[Any, ...]:
+    """``args`` with other values at these places."""
+    found = list(args)
+    for k, value in zip(which, values, strict=True):
+        found[k] = value
+    return tuple(found)
+
+
+def watched(inputs: Sequence[Any]) -> list[Tensor]:
+    """Views of the inputs that a derivative is to be taken by, on the tape of the caller's if there is one.
+
+    Under `vmap` an input that is the same for all samples has a derivative for each of them, unless it is only its tangents
+    that differ from sample to sample.
+    """
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+        if not x.dtype.differentiable:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    among = [batch for batch in levels.batches() if tells_samples_apart(batch, inputs)]
+    with modes.enable_grad():
+        return [in_batches(x, among) for x in inputs]
+
+
+def tells_samples_apart(batch: levels.Batch, inputs: Sequence[Tensor]) -> bool:
+    """Whether the derivative by these inputs is to be one for each sample of a batch."""
+    if any(batch in layers(x) for x in inputs):
+        return True
+    return not any(batch in layers(tangent) for x in inputs for tangent in forward.tangents(x._bottom()))
+
+
+def in_batches(x: Any, batches: Sequence[levels.Batch]) -> Tensor:
+    """An alias of ``x`` that records, with a value for each sample of all these batches."""
+    if not batches:
+        t: Tensor = alias(x)
+        return t if t.requires_grad else t.requires_grad_()
+    *around, batch = batches
+    return batched(in_batches(values_of(x, batch), around), batch)
+
+
+def called(func: Callable[..., Any], args: Any, kwargs: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
+    """What ``func`` returns, recorded, and the part beside it that is passed on."""
+    with modes.enable_grad():
+        result = func(*args, **kwargs)
+    if not has_aux:
+        return result, None
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    return result
+
+
+def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
+    """Whether anything but the inputs of this derivative asks for a gradient of the outputs, here and now."""
+    if not modes.is_grad_enabled():
+        return False
+    own = {id(t._bottom()) for t in mine if t._bottom().leaf}
+    ends = tasks.reachable([edge_of(t._bottom()) for y in outputs for t in (y, *forward.tangents(y._bottom()))])
+    return any(isinstance(end, Tensor) and id(end) not in own for end in ends)
+
+
+def pulled(outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool) -> list[Tensor]:
+    """The gradients of the outputs by the inputs, zeros where there is none."""
+    given = cotangents or [None] * len(outputs)
+    for k, (y, g) in enumerate(zip(outputs, given, strict=True)):
+        if g is not None:
+            engine.checked_seed(k, y, g)
+    if any(batch not in layers(mine[0]) for y in outputs for batch in layers(y)):
+        raise Unbatched("a derivative by what is the same for all samples")
+    batch = innermost(mine)
+    if batch is not None:
+        seeds = [F.broadcast_to(wrap(np.ones((), y.array.dtype)), y.array.shape) if g is None else g
+                 for y, g in zip(outputs, given, strict=True)]  # fmt: skip
+        whole = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
+        return [batched(g, batch) for g in pulled(*whole, recorded)]
+    pairs = list(zip(outputs, given, strict=True))
+    live = [(y, g) for y, g in pairs if y.requires_grad]
+    if not live:
+        return [np.zeros_like(t) for t in mine]
+    found = engine.grad(
+        [y for y, _ in live], mine, [g for _, g in live], retain_graph=True, create_graph=recorded, materialize_grads=True
+    )
+    return [g for g in found if g is not None]
+
+
+def freed(tree: Any, mine: Sequence[Tensor]) -> Any:
+    """The tree without what hangs on the inputs of this derivative alone."""
+    return mapped(lambda y: _freed(y, mine), tree)
+
+
+def _freed(y: Any, mine: Sequence[Tensor]) -> Any:
+    if not isinstance(y, Tensor) or not y.requires_grad or depends_on_more([y], mine):
+        return y
+    if isinstance(y, Batched):
+        return batched(_freed(y.values, mine), y.batch)
+    t = y.detach()
+    for lane in reversed(list(forward.layers(y))):  # the caller's tangents stay
+        forward.attach(t, lane.level, _freed(lane.tangent, mine))
+    return t

@@ -15,14 +15,14 @@ import numpy as np
 from chainrule.core.primitive import COMPOSITE, ELEMENTWISE, Primitive
 from chainrule.eager import forward, tape
 from chainrule.eager.batching import axes, images, indexing, products, shapes
-from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, innermost, layers, rank_of, values_of
+from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, layers, rank_of, values_of
 from chainrule.eager.levels import Batch
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 
 
 def aligned(call: Call) -> list[Any]:
-    """The operands with their axes in line: those that are batched have new axes behind the batch axis where they are short."""
+    """The operands with their axes in line: short ones that are batched have new axes behind the batch axis."""
     ranks = [rank_of(x) for x in call.operands]
     top = max(ranks)
     return [
@@ -158,8 +158,8 @@ def blanks(call: Call) -> list[Any]:
 
 BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("fill", "overwrite", "zero"), filling),
-    **dict.fromkeys(("conjugate", "real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril", "triu",
-                     "inv", "det", "cofactor", "together"), same),
+    **dict.fromkeys(("conjugate", "real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril",
+                     "triu", "inv", "det", "cofactor", "together"), same),
     "cast": cast,
     "complex_of": elementwise, "binary_cross_entropy": loss,
     **axes.RULES, **shapes.RULES, **indexing.RULES, **products.RULES, **images.RULES,

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.core import spec
 from chainrule.core.primitive import Primitive
-from chainrule.eager import forward, inplace, tape
+from chainrule.eager import forward, inplace, leaving, tape
 from chainrule.eager.lane import Lane
 from chainrule.eager.levels import Batch, Level
 from chainrule.eager.specialise import F
@@ -92,8 +92,8 @@ class Unbatched(RuntimeError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"vmap: something in the function looks at the values of a sample ({what}), which are those of all samples at once "
-            "here. Use functions of tensors for it."
+            f"vmap: something in the function looks at the values of a sample ({what}), which are those of all samples at "
+            "once here. Use functions of tensors for it."
         )
 
 
@@ -109,24 +109,24 @@ class BatchedLane(Lane):
 
 BATCHED_LANES: Final = {d.numpy: BatchedLane(d) for d in spec.DTYPES}
 FORBIDDEN: Final = (
-    "inside of a function being transformed by a functorch transform. This is unsupported, please attempt to use the functorch "
-    "transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call"
+    "inside of a function being transformed by a functorch transform. This is unsupported, please attempt to use the "
+    "functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call"
 )
 FLOW: Final = (
     "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, "
     "please shout over at https://github.com/pytorch/functorch/issues/257 ."
 )
 ITEM: Final = (
-    "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try "
-    "to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file "
-    "a bug report."
+    "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please "
+    "try to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please "
+    "file a bug report."
 )
 
 INPLACE: Final = (
     "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has "
     "more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. "
-    "Please try to use out-of-place operators instead of inplace arithmetic. If said operator is being called inside the PyTorch "
-    "framework, please file a bug report instead."
+    "Please try to use out-of-place operators instead of inplace arithmetic. If said operator is being called inside the "
+    "PyTorch framework, please file a bug report instead."
 )
 
 
@@ -166,7 +166,13 @@ class Batched(Tensor):
         raise RuntimeError(ITEM)
 
     def _scalar(self) -> Any:
+        if self._bottom().carries:
+            leaving.check(4)
         raise RuntimeError(ITEM)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        leaving.check(2)
+        return self.numpy()
 
     def __bool__(self) -> bool:
         raise RuntimeError(FLOW)
@@ -179,8 +185,8 @@ class Batched(Tensor):
 
     def backward(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
-            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or functorch.vjp "
-            "instead or call backward() outside of functorch transforms."
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
         )
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:

@@ -14,6 +14,11 @@ class Structure(NamedTuple):
     keys: tuple[Any, ...] | None
     parts: tuple[Structure, ...]
 
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return 1 if self.kind is None else sum(part.size for part in self.parts)
+
     def __str__(self) -> str:
         if self.kind is None:
             return "*"

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.eager import levels
-from chainrule.eager.batching.rules import Batched, batched, values_of
-from chainrule.eager.batching.tensor import Unbatched
+from chainrule.eager.batching import rules as rules  # which `Batched` computes by
+from chainrule.eager.batching.tensor import Batched, Unbatched, batched, values_of
 from chainrule.eager.functions.indexing import narrow, select
 from chainrule.eager.functions.shapes import cat, stack
 from chainrule.eager.generator import default_generator
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.func.trees import LEAF, Structure, flatten, unflatten
+from chainrule.transforms.trees import LEAF, Structure, flatten, unflatten
 
 RANDOM = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "

@@ -12,8 +12,8 @@ from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import shape_text
-from chainrule.func.reverse import called, depends_on_more, freed, in_batches, pulled, watched
-from chainrule.func.trees import Structure, flatten, unflatten
+from chainrule.transforms.reverse import called, depends_on_more, freed, in_batches, pulled, watched
+from chainrule.transforms.trees import Structure, flatten, unflatten
 
 
 def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False,

@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.eager import levels
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.func.batching import vmap
-from chainrule.func.forward import dual, parted, primal_tree
-from chainrule.func.reverse import Argnums, called, chosen, depends_on_more, freed, pulled, replaced, watched
-from chainrule.func.trees import flatten, unflatten
+from chainrule.transforms.batching import vmap
+from chainrule.transforms.forward import dual, parted, primal_tree
+from chainrule.transforms.reverse import Argnums, called, chosen, depends_on_more, freed, pulled, replaced, watched
+from chainrule.transforms.trees import flatten, unflatten
 
 
 def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None,
