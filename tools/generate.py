@@ -115,9 +115,7 @@ def tensor_stub() -> str:
               "    uncounted: builtins.bool", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
               "    level: builtins.int", "    def _catch_up(self) -> None: ...", "    def _process_dual(self, *call: Any) -> Any: ...",
               "    def _bottom(self) -> Tensor: ...", "    def _detached(self) -> Tensor: ...",
-              "    def _for_each(self, made: Tensor) -> Tensor: ...", "    def _store(self, t: Tensor, result: Tensor) -> Tensor: ...",
-              "    def attached(self, level: Any, tangent: Tensor) -> Tensor: ...",
-              "    def tangent_at(self, level: Any) -> Tensor | None: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
+              "    def _for_each(self, made: Tensor) -> Tensor: ...", "    def _store(self, t: Tensor, result: Tensor) -> Tensor: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
               "    is_cuda: ClassVar[builtins.bool]", "    is_sparse: ClassVar[builtins.bool]",
               "    is_quantized: ClassVar[builtins.bool]",
               "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]  # fmt: skip
@@ -134,6 +132,7 @@ from chainrule.eager.lane import lane_of as lane_of, remembered as remembered, s
 from chainrule.eager.layout import CPU as CPU, Device as Device, Layout as Layout, MemoryFormat as MemoryFormat, Size as Size
 
 def wrap(array: Any, node: Any = ...) -> Tensor: ...
+def zeros_of(t: Tensor) -> Tensor: ...
 def leaf(array: Any, lane: Lane) -> Tensor: ...
 def edge_of(t: Any) -> Any: ...
 """

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.eager import engine, forward, levels, modes
 from chainrule.eager.functions.shapes import stack
 from chainrule.eager.functions.viewing import alias
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, wrap, zeros_of
 from chainrule.errors import missing
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -255,7 +255,7 @@ def gradients(ys: Sequence[Tensor], xs: Given, seeds: Any, create_graph: bool, s
                 )
             if create_graph and seeds is not None and not g.requires_grad:
                 raise RuntimeError(JACOBIAN_CONSTANT.format(i))
-    return [np.zeros_like(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
+    return [zeros_of(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 
 def pushed(func: Func, xs: Given, directions: Sequence[Any], name: str, strict: bool) -> tuple[Given, list[Tensor]]:
@@ -271,7 +271,7 @@ def pushed(func: Func, xs: Given, directions: Sequence[Any], name: str, strict: 
             parts = [alias(y) if y.lane.dual else plain(y) for y in ys.parts]
     finally:
         levels.leave(level)
-    slopes = [np.zeros_like(y) if t is None else t for y, t in zip(parts, tangents, strict=True)]
+    slopes = [zeros_of(y) if t is None else t for y, t in zip(parts, tangents, strict=True)]
     return Given(parts, ys.several), slopes
 
 
@@ -361,7 +361,7 @@ def one_row(y: Tensor, unit: Tensor, xs: Given, create_graph: bool, strict: bool
             )
         if strict and create_graph and not g.requires_grad:
             raise RuntimeError(JACOBIAN_CONSTANT.format(i))
-    return [np.zeros_like(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
+    return [zeros_of(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 
 def forward_blocks(func: Func, xs: Given) -> Blocks:

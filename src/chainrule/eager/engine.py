@@ -17,7 +17,7 @@ from chainrule.eager.edges import GradientEdge, edge_at
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.tasks import Task
-from chainrule.eager.tensor import Tensor, remembered, wrap
+from chainrule.eager.tensor import Tensor, remembered, wrap, zeros_of
 from chainrule.errors import GraphError, ShapeError
 
 
@@ -314,7 +314,7 @@ def has_batches(gradients: Any) -> bool:
 
 def zeros_for(x: Tensor, requires_grad: bool) -> Tensor:
     """The gradient of what was not used."""
-    zeros = np.zeros_like(x)
+    zeros = zeros_of(x)
     zeros.leaf = requires_grad
     return zeros
 

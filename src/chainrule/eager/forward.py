@@ -20,11 +20,12 @@ from chainrule.core.primitive import LINEAR, NON_DIFFERENTIABLE, ZERO_DERIVATIVE
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views
 from chainrule.eager.lane import Lane
-from chainrule.eager.levels import Level, enter, leave
+from chainrule.eager.levels import Level as Level
+from chainrule.eager.levels import enter, leave
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, wrap, zeros_of
 
 # Levels
 
@@ -332,7 +333,7 @@ def store(t: Tensor, level: Level, value: Tensor) -> None:
             return
         whole = tangent_of(base, level)
         if whole is None:
-            whole = np.zeros_like(base)
+            whole = zeros_of(base)
             attach(base, level, whole)
         window = views.window_of(t.array, base.array)
         have = F.as_strided(whole, window=window)
@@ -346,7 +347,7 @@ def widened(t: Tensor, level: Level, value: Tensor) -> Any:
     """The tangent of ``t``, with room for one that differs from sample to sample; so is that of its base and other views."""
     base = views.base_of(t)
     root = t if base is None else base
-    whole = value._for_each(tangent_of(root, level))
+    whole = value._for_each(tangent_of(root, level) or zeros_of(root))
     attach(root, level, whole)
     for _, view in list(views.live(root)) if base is not None else []:
         if tangent_of(view, level) is not None:

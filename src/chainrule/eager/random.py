@@ -171,7 +171,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     fresh = wrap(np.empty(input.array.shape, input.array.dtype))
     if levels.batches():
         odds = input.detach() if p is None else p
-        return F.less(rand(tuple(input.array.shape), generator=generator), odds).cast(input.dtype)
+        return F.less(rand(tuple(input.array.shape), generator=generator), odds).cast(input.dtype)  # type: ignore[no-any-return]
     return bernoulli_(fresh, input.detach() if p is None else p, generator=generator)
 
 

@@ -423,6 +423,11 @@ def wrap(array: Any, node: Node | Port | None = None) -> Tensor:
     return t
 
 
+def zeros_of(t: Tensor) -> Tensor:
+    """Zeros shaped like ``t``: of a batched tensor, for each sample."""
+    return t._for_each(wrap(np.zeros(t.array.shape, t.array.dtype)))
+
+
 def leaf(array: Any, lane: Lane) -> Tensor:
     """A tensor around an array whose lane is known."""
     t = object.__new__(Tensor)

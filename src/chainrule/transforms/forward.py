@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from chainrule.eager import forward, levels, modes
 from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.errors import shape_text
 from chainrule.transforms.reverse import called, depends_on_more, freed, in_batches, pulled, watched
 from chainrule.transforms.trees import Structure, flatten, unflatten
@@ -63,7 +61,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     mine = watched(inputs)
     result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
     outputs, shape = flatten(result)
-    seeds = [in_batches(np.zeros_like(y), list(layers(y))[::-1]) for y in outputs]
+    seeds = [in_batches(zeros_of(y), list(layers(y))[::-1]) for y in outputs]
     with modes.enable_grad():
         backs = pulled(outputs, mine, seeds, recorded=True)
     recorded = depends_on_more(outputs, mine)
@@ -122,7 +120,7 @@ def parted(y: Any, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with "
             "strict=True."
         )
-    return primal(y, level), np.zeros_like(y) if tangent is None else tangent
+    return primal(y, level), zeros_of(y) if tangent is None else tangent
 
 
 def primal(y: Tensor, level: levels.Level) -> Tensor:

@@ -16,7 +16,7 @@ from chainrule.eager import engine, forward, levels, modes, tasks
 from chainrule.eager.batching.tensor import Batched, Unbatched, batched, innermost, layers, values_of
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.specialise import F
-from chainrule.eager.tensor import Tensor, edge_of, wrap
+from chainrule.eager.tensor import Tensor, edge_of, wrap, zeros_of
 from chainrule.transforms.trees import flatten, mapped, unflatten
 
 Argnums = int | tuple[int, ...]
@@ -198,12 +198,12 @@ def pulled(outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, r
     if batch is not None:
         seeds = [F.broadcast_to(wrap(np.ones((), y.array.dtype)), y.array.shape) if g is None else g
                  for y, g in zip(outputs, given, strict=True)]  # fmt: skip
-        whole = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
-        return [batched(g, batch) for g in pulled(*whole, recorded)]
+        below = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
+        return [batched(g, batch) for g in pulled(below[0], below[1], below[2], recorded)]
     pairs = list(zip(outputs, given, strict=True))
     live = [(y, g) for y, g in pairs if y.requires_grad]
     if not live:
-        return [np.zeros_like(t) for t in mine]
+        return [zeros_of(t) for t in mine]
     found = engine.grad(
         [y for y, _ in live], mine, [g for _, g in live], retain_graph=True, create_graph=recorded, materialize_grads=True
     )

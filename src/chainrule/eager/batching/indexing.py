@@ -152,7 +152,8 @@ def selected_shape(shape: tuple[int, ...], key: Any, arrays: Sequence[Any]) -> t
     """The shape of what a key selects of a sample."""
     stand_ins = tuple(a if not isinstance(a, Tensor) else a.array if isinstance(a.array, np.ndarray)
                       else np.zeros(a.array.shape, np.intp) for a in arrays)  # fmt: skip
-    return np.broadcast_to(np.False_, shape)[filled(key, stand_ins)].shape
+    selected: tuple[int, ...] = np.broadcast_to(np.False_, shape)[filled(key, stand_ins)].shape
+    return selected
 
 
 def along_axis(call: Call) -> Any:
@@ -167,7 +168,7 @@ def along_axis(call: Call) -> Any:
     if len(call.operands) > 2:
         values.append(spread(call, 2, index) if call.ndim(2) == 0 and call.holds(2) else
                       call.bare(2) if call.ndim(2) == 0 else call.values(2))  # fmt: skip
-    changed = {"axis": past(call.params["axis"], n)}
+    changed: dict[str, Any] = {"axis": past(call.params["axis"], n)}
     if "shape" in call.params:
         changed["shape"] = (call.size, *call.params["shape"])
     return call.run(*values, **changed)

@@ -179,4 +179,4 @@ def find(p: Primitive) -> Rule:
 
 
 found: Final[dict[Primitive, Rule]] = {}  # the rules that were asked for
-Batched.process = process  # type: ignore[method-assign]
+Batched.process = process  # type: ignore[assignment, method-assign]

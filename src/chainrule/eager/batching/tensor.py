@@ -200,7 +200,7 @@ class Batched(Tensor):
     # What the values know
 
     @property
-    def requires_grad(self) -> bool:  # type: ignore[override]
+    def requires_grad(self) -> bool:
         """Whether calls with this tensor are recorded."""
         return self.values.requires_grad
 
@@ -216,11 +216,11 @@ class Batched(Tensor):
     @property
     def grad_fn(self) -> Any:
         """The node of the values."""
-        return self.values.grad_fn  # type: ignore[attr-defined]
+        return self.values.grad_fn
 
     @property
     def _version(self) -> int:
-        return self.values._version  # type: ignore[attr-defined, no-any-return]
+        return self.values._version
 
     def _for_each(self, made: Tensor) -> Tensor:
         whole = F.copy(F.broadcast_to(self.values._for_each(made), (self.batch.size, *made.array.shape)))
@@ -230,7 +230,7 @@ class Batched(Tensor):
         return self.values._bottom()
 
     def _detached(self) -> Tensor:
-        return batched(self.values.detach(), self.batch)  # type: ignore[attr-defined]
+        return batched(self.values.detach(), self.batch)
 
     @property
     def data(self) -> Tensor:
@@ -239,7 +239,7 @@ class Batched(Tensor):
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Any:
         """Call ``hook`` with the gradient of this tensor, for all samples at once."""
-        return self.values.register_hook(lambda g: values_of(hook(batched(g, self.batch)), self.batch))  # type: ignore[attr-defined]
+        return self.values.register_hook(lambda g: values_of(hook(batched(g, self.batch)), self.batch))
 
     # Writes
 
@@ -261,7 +261,7 @@ class Batched(Tensor):
         if isinstance(result, Batched) and result.batch is self.batch:
             missing = len(have) - len(given)
             plain = F.reshape(result.values, (self.batch.size, *(1,) * missing, *given)) if missing else result.values
-        t.values.copy_(plain)  # type: ignore[attr-defined]
+        t.values.copy_(plain)
         self.batch.wrote = True
         return t
 
@@ -348,7 +348,7 @@ def values_of(x: Any, batch: Batch) -> Any:
 
 def rank_of(x: Any) -> int:
     """The number of axes of an operand: a tensor, an array or a number."""
-    return x.array.ndim if isinstance(x, Tensor) else np.ndim(x)  # type: ignore[no-any-return]
+    return x.array.ndim if isinstance(x, Tensor) else np.ndim(x)
 
 
 def innermost(tensors: Any) -> Batch | None:
