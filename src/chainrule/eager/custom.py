@@ -17,6 +17,8 @@ from chainrule.core.rules import next_seq
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node
 from chainrule.eager import inplace, modes, pushforward, views
+from chainrule.eager.batching import functions
+from chainrule.eager.batching.tensor import innermost
 from chainrule.eager.context import FunctionCtx, check_saved_type, kept_value
 from chainrule.eager.functions.history import detach
 from chainrule.eager.lane import own_lane
@@ -141,6 +143,10 @@ class Function(metaclass=FunctionMeta):
             bound = inspect.signature(cls.forward).bind(None, *args, **kwargs)
             refuse_keyword_only(bound.kwargs)
             args = bound.args[1:]
+        batch = innermost(args)
+        if batch is not None:
+            own = None if cls.vmap is Function.vmap else cls.vmap
+            return functions.apply(cls.__name__, own, cls.generate_vmap_rule, cls.apply, args, batch)
         ctx: Any = object.__new__(cls._backward_cls)
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)

@@ -220,7 +220,7 @@ class Batched(Tensor):
 
     @property
     def _version(self) -> int:
-        return self.values._version
+        return self.values._version  # type: ignore[no-any-return]
 
     def _for_each(self, made: Tensor) -> Tensor:
         whole = F.copy(F.broadcast_to(self.values._for_each(made), (self.batch.size, *made.array.shape)))
