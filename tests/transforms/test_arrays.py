@@ -1,5 +1,7 @@
 """chainrule.grad and value_and_grad on plain arrays."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,188 @@ def test_under_no_grad():
 def test_bad_input_is_named(f, x, words):
     with pytest.raises(TypeError, match=words):
         cr.grad(f)(x)
+
+
+# Trees, and the other derivatives
+
+
+def test_dictionaries_and_lists():
+    p = {"a": np.ones(2), "b": [np.arange(2.0), 3.0]}
+    g = cr.grad(lambda p: np.sum(p["a"] * p["b"][0]) + p["b"][1] ** 2)(p)
+    np.testing.assert_array_equal(g["a"], [0, 1])
+    np.testing.assert_array_equal(g["b"][0], [1, 1])
+    assert g["b"][1] == 6.0 and type(g["b"][1]) is float
+    h = cr.hessian(lambda p: np.sum(p["a"] ** 3) * p["b"])({"a": np.ones(2), "b": 2.0})
+    np.testing.assert_array_equal(h["a"]["a"], 12 * np.eye(2))
+    np.testing.assert_array_equal(h["b"]["a"], [3, 3])
+
+
+def test_a_list_of_numbers_is_an_array():
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(x * x))([1.0, 2.0]), [2, 4])
+
+
+MATRIX = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+
+@pytest.mark.parametrize("mode", [None, "forward", "reverse"])
+def test_jacobian(mode):
+    x = np.array([0.3, -0.7])
+    found = cr.jacobian(lambda x: np.tanh(MATRIX @ x), mode=mode)(x)
+    assert type(found) is np.ndarray and found.dtype == np.float64 and found.flags.c_contiguous
+    np.testing.assert_allclose(found, (1 - np.tanh(MATRIX @ x) ** 2)[:, None] * MATRIX, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("matrix", "words"), [(MATRIX, "forward mode, 2 columns"), (MATRIX.T, "reverse mode, 2 rows")])
+def test_jacobian_takes_the_shorter_way(matrix, words, capsys):
+    cr.jacobian(lambda x: matrix @ x, verbose=True)(np.ones(matrix.shape[1]))
+    assert words in capsys.readouterr().out
+
+
+def test_jacobian_of_numbers_and_shapes():
+    assert cr.jacobian(lambda x: x**3)(2.0) == 12.0
+    assert cr.jacobian(lambda x: np.outer(x, x))(np.ones(3)).shape == (3, 3, 3)
+    with pytest.raises(ValueError, match="mode is"):
+        cr.jacobian(np.sum, mode="sideways")
+
+
+def test_hessian_and_its_products():
+    rosenbrock = lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
+    x, v = np.array([1.3, 0.7, 0.8, 1.9]), np.array([1.0, -2.0, 0.5, 3.0])
+    h = cr.hessian(rosenbrock)(x)
+    from scipy.optimize import rosen_hess, rosen_hess_prod
+
+    np.testing.assert_allclose(h, rosen_hess(x), rtol=1e-12)
+    np.testing.assert_allclose(cr.hvp(rosenbrock)(x, v), rosen_hess_prod(x, v), rtol=1e-12)
+    np.testing.assert_allclose(cr.jacobian(cr.grad(rosenbrock))(x), h, rtol=1e-12)
+    np.testing.assert_allclose(cr.jacobian(cr.grad(rosenbrock), mode="forward")(x), h, rtol=1e-12)
+
+
+def test_jvp_and_vjp():
+    f = lambda x, y: np.sin(x) * y  # noqa: E731
+    x, y = np.array([0.1, 0.2]), np.array([3.0, 4.0])
+    value, slope = cr.jvp(f, (x, y), (np.ones(2), np.zeros(2)))
+    np.testing.assert_allclose(value, np.sin(x) * y)
+    np.testing.assert_allclose(slope, np.cos(x) * y)
+    value, pull = cr.vjp(f, x, y)
+    by_x, by_y = pull(np.ones(2))
+    np.testing.assert_allclose(by_x, np.cos(x) * y)
+    np.testing.assert_allclose(by_y, np.sin(x))
+    assert type(by_x) is np.ndarray and cr.jvp(lambda x: x * x, (3.0,), (2.0,)) == (9.0, 12.0)
+    with pytest.raises(TypeError, match=r"shape \(3,\) for \(2,\)"):
+        cr.jvp(f, (x, y), (np.ones(3), y))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_batch_jacobian(wide):
+    f = (lambda x: np.stack([x[:, 0], x[:, 1] ** 2, x[:, 0] * x[:, 1]], 1)) if wide else (lambda x: np.sum(x**2, 1))
+    x = np.arange(8.0).reshape(4, 2)
+    found = cr.batch_jacobian(f)(x)
+    for row, block in zip(x, found, strict=True):
+        np.testing.assert_allclose(block, cr.jacobian(lambda r: f(r[None])[0])(row))
+    with pytest.raises(TypeError, match="for each of the 4 rows"):
+        cr.batch_jacobian(np.sum)(x)
+
+
+def test_derivatives_of_derivatives_through_what_is_captured():
+    x = np.array([1.0, 2.0])
+    inner = lambda x: cr.grad(lambda y: y * y * np.sum(x**2))(3.0)  # noqa: E731  # 6 sum x^2
+    np.testing.assert_allclose(cr.grad(inner)(x), 12 * x)
+    np.testing.assert_allclose(cr.jacobian(inner)(x), 12 * x)
+    np.testing.assert_allclose(cr.jacobian(inner, mode="forward")(x), 12 * x)
+    assert cr.jvp(inner, (x,), (np.ones(2),))[1] == pytest.approx(36.0)
+
+
+# What would lose its derivative says so
+
+
+def assigned(x):
+    table = np.zeros(3)
+    table[0] = x[0]
+    return table.sum()
+
+
+def assigned_block(x):
+    table = np.zeros((4, 4))
+    table[:2, :2] = x
+    return table.sum()
+
+
+@pytest.mark.parametrize("derivative", [cr.grad, cr.jacobian, lambda f: cr.jacobian(f, mode="forward"), cr.hessian])
+@pytest.mark.parametrize(("f", "x"), [(assigned, np.ones(2)), (assigned_block, np.ones((2, 2)))])
+def test_a_tensor_stored_in_a_plain_array(derivative, f, x):
+    with pytest.raises(TypeError) as caught:
+        derivative(f)(x)
+    message = str(caught.value)
+    for words in ("test_arrays.py, line", "table[", "np.zeros(n, like=t)", "np.zeros_like(t)", "np.stack([t0, t1, ...])"):
+        assert words in message
+
+
+@pytest.mark.parametrize("f", [lambda x: math.sin(x[0]), lambda x: float(x[0]), lambda x: np.array([x[0], x[1]]).sum()])
+@pytest.mark.parametrize("derivative", [cr.grad, lambda f: cr.jacobian(f, mode="forward")])
+def test_a_number_taken_out_of_a_tensor(derivative, f):
+    with pytest.raises(TypeError, match="takes the plain number out of a tensor"):
+        derivative(f)(np.ones(2))
+
+
+def test_outside_of_derivatives_of_arrays_torch_decides():
+    x = cr.tensor(2.0, requires_grad=True)
+    table = np.zeros(1)
+    with pytest.warns(UserWarning, match="Converting a tensor with requires_grad=True to a scalar"):
+        table[0] = x
+    assert table[0] == 2.0
+
+
+# The programs that HIPS autograd's users ask for (their issues 58, 177, 375, 515, 556, 559): assignment
+
+
+def into_zeros_like(x):
+    y = np.zeros_like(x)
+    y[0] = x[1] ** 2
+    y[1] = x[0] * x[1]
+    return np.sum(y)
+
+
+def into_a_block(x):
+    table = np.zeros((4, 4), like=x)
+    table[:2, :2] = np.outer(x[:2], x[:2])
+    table[2:, 2:] = 2 * table[:2, :2]
+    return np.sum(table @ table)
+
+
+def by_mask(x):
+    y = x * 1.0
+    y[y < 0] = 0.0
+    return np.sum(y**2)
+
+
+def added_in_place(x):
+    y = np.ones_like(x) * x
+    y[1:] += y[:-1] * 1.0
+    return np.sum(y**2)
+
+
+def into_a_triangle(x):
+    lower = np.zeros((3, 3), like=x)
+    lower[np.tril_indices(3)] = np.concatenate([x, x])
+    return np.sum(lower @ lower.T)
+
+
+def in_a_loop(x):
+    y = np.empty_like(x)
+    total = 1.0
+    for i in range(len(x)):
+        total = total * np.sin(x[i])
+        y[i] = total
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("f", [into_zeros_like, into_a_block, by_mask, added_in_place, into_a_triangle, in_a_loop])
+def test_assignment(f):
+    x = np.array([0.7, -1.3, 0.4])
+    step = 1e-6
+    numeric = [(float(f(x + step * unit)) - float(f(x - step * unit))) / (2 * step) for unit in np.eye(3)]
+    np.testing.assert_allclose(cr.grad(f)(x), numeric, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(cr.jacobian(f, mode="forward")(x), numeric, rtol=1e-7, atol=1e-7)
+    slopes = cr.jacobian(cr.grad(f))(x)
+    np.testing.assert_allclose(slopes, slopes.T, atol=1e-12)
+    np.testing.assert_allclose(cr.hessian(f)(x), slopes, atol=1e-12)

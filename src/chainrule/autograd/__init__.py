@@ -18,7 +18,6 @@ from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad
 from chainrule.eager.saved import SavedTensor
 from chainrule.eager.tensor import edge_of
 from chainrule.errors import missing
-from chainrule.transforms import batching
 
 if TYPE_CHECKING:
     from chainrule.autograd import anomaly_mode, forward_ad, function, functional, graph
@@ -120,7 +119,8 @@ def by_row(outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | No
         unused[:] = [i for i, g in enumerate(found) if g is None]
         return tuple(g for g in found if g is not None)
 
-    found = list(batching.vmap(of_row, axes)(*rows))
+    vmap = importlib.import_module("chainrule.transforms.batching").vmap
+    found = list(vmap(of_row, axes)(*rows))
     for i in unused:
         found.insert(i, None)
     if not retain:

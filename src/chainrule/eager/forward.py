@@ -347,7 +347,8 @@ def widened(t: Tensor, level: Level, value: Tensor) -> Any:
     """The tangent of ``t``, with room for one that differs from sample to sample; so is that of its base and other views."""
     base = views.base_of(t)
     root = t if base is None else base
-    whole = value._for_each(tangent_of(root, level) or zeros_of(root))
+    have = tangent_of(root, level)
+    whole = value._for_each(zeros_of(root) if have is None else have)
     attach(root, level, whole)
     for _, view in list(views.live(root)) if base is not None else []:
         if tangent_of(view, level) is not None:

@@ -80,7 +80,7 @@ def pull(function: Any, node: Node, g: Any) -> list[tuple[Any, Any]]:
             value = project(value, *space_of(edge))
             if recording:
                 value = _refusing(node, value) if exports.count() != exported else value
-            pulled.append((edge, value if recording else value.array))
+            pulled.append((edge, value if recording or value.level or value.lane.dual else value.array))
     return pulled
 
 

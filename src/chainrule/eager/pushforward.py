@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from chainrule.eager import forward, modes, views
 from chainrule.eager.context import FunctionCtx, Pushing
 from chainrule.eager.forward import Level
 from chainrule.eager.pullback import type_text
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.errors import shape_text
 from chainrule.ops.strided import owner_of
 
@@ -46,7 +44,7 @@ def tangent_of(ctx: FunctionCtx, x: Any, level: Level) -> Tensor | None:
     if not isinstance(x, Tensor) or not x.dtype.differentiable:
         return None
     tangent = forward.tangent_of(x, level)
-    return wrap(np.zeros_like(x.array)) if tangent is None and ctx.materialize_grads else tangent
+    return zeros_of(x) if tangent is None and ctx.materialize_grads else tangent
 
 
 def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], given: list[Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.eager import engine
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.testing import batchedcheck
 from chainrule.testing.backwardcheck import Check, GradcheckError, Settings, as_tuple, differentiable
 from chainrule.testing.forwardcheck import check_forward
 
@@ -49,16 +50,18 @@ def gradcheck(
         raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
     if check_batched_forward_grad and not check_forward_ad:
         raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
-    if check_batched_grad or check_batched_forward_grad:
-        raise NotImplementedError("check_batched_grad and check_batched_forward_grad are not there yet: they come with vmap")
     settings = Settings(eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode, bool(masked))
     check = Check(func, as_tuple(inputs), settings)
     try:
         check.check_inputs()
         if check_backward_ad:
             check.run(check_undefined_grad)
+        if check_batched_grad:
+            batchedcheck.check_batched_grad(check)
         if check_forward_ad:
             check_forward(check)
+        if check_batched_forward_grad:
+            batchedcheck.check_batched_forward_grad(check)
         return True
     except GradcheckError:
         if raise_exception:

@@ -199,9 +199,10 @@ def batch_jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
         (t,) = given.tensors
         with modes.no_grad():
             y = inner(t)
-        rows, wide, tall = t.array.shape[0], t.array[:1].size, y.array[:1].size
-        if y.array.shape[:1] != (rows,):
+        rows = t.array.shape[0] if t.ndim else 0
+        if not t.ndim or y.array.shape[:1] != (rows,):
             raise TypeError(f"batch_jacobian needs a result for each of the {rows} rows, but got shape {tuple(y.array.shape)}")
+        wide, tall = t.array[:1].size, y.array[:1].size
         if wide < tall:
             units = wrap(np.eye(wide, dtype=t.array.dtype).reshape(wide, *t.array.shape[1:]))
             found = vmap(lambda unit: forward.jvp(inner, (t,), (unit.expand(t.shape),))[1], out_dims=-1)(units)

@@ -28,8 +28,8 @@ def apply(name: str, own: Callable[..., Any] | None, generated: bool, call: Call
     """
     if own is not None and generated:
         raise RuntimeError(
-            f"You tried to vmap over {name}, but it has both generate_vmap_rule=True and an overriden vmap staticmethod. Please "
-            f"set generate_vmap_rule=False or delete the overriden vmap staticmethod to avoid ambiguity. {MORE}"
+            f"You tried to vmap over {name}, but it has both generate_vmap_rule=True and an overriden vmap staticmethod. "
+            f"Please set generate_vmap_rule=False or delete the overriden vmap staticmethod to avoid ambiguity. {MORE}"
         )
     if own is None and not generated:
         raise RuntimeError(
@@ -55,7 +55,9 @@ def apply(name: str, own: Callable[..., Any] | None, generated: bool, call: Call
             f"the output of the {name}. Got a {type(result)} instead"
         )
     if len(result) != 2:
-        raise RuntimeError(f"Expected the vmap staticmethod to have two returns, outputs and out_dims. Got {len(result)} returns.")
+        raise RuntimeError(
+            f"Expected the vmap staticmethod to have two returns, outputs and out_dims. Got {len(result)} returns."
+        )
     outputs, out_dims = result
     if not isinstance(outputs, tuple):
         return _rebatched(outputs, out_dims, batch)
