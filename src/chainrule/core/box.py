@@ -16,6 +16,7 @@ from chainrule.core.primitive import TABLE, Primitive
 from chainrule.errors import NotInTable
 
 DERIVED: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy functions written with those of the table
+LATE: list[Callable[[Any], None]] = []  # called with a function that is not in the table, which they may then enter
 NUMBERS = (int, float, complex, np.generic)
 
 
@@ -41,6 +42,9 @@ class Box:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs and ufunc in TABLE:
             return self.apply(TABLE[ufunc], inputs, {})
+        if ufunc not in TABLE:
+            for look in LATE:
+                look(ufunc)
         return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, fun: Any, types: Any, args: Any, kwargs: Any) -> Any:

@@ -5,12 +5,14 @@ from chainrule.ops import (
     composite,
     convolution,
     elementwise,
+    fourier,
     indexing,
     linalg,
     losses,
     pooling,
     reduction,
     scan,
+    scipy_special,
     shaping,
     special,
     strided,
@@ -18,6 +20,6 @@ from chainrule.ops import (
 )
 
 __all__ = [
-    "activation", "composite", "convolution", "elementwise", "indexing", "linalg", "losses", "pooling", "reduction", "scan",
-    "shaping", "special", "strided", "windows",
+    "activation", "composite", "convolution", "elementwise", "fourier", "indexing", "linalg", "losses", "pooling",
+    "reduction", "scan", "scipy_special", "shaping", "special", "strided", "windows",
 ]  # fmt: skip

@@ -499,7 +499,13 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     strided.copy_slices: lambda m: _many(*(((m(3, 4), m(*w.shape)), {"window": w}) for w in WINDOWS[:3])),
     strided.view_as_real: lambda m: _one(m(2, 3) + 1j * m(2, 3)), strided.view_as_complex: lambda m: _one(m(3, 2)),
     cast: lambda m: _one(m(3), dtype=spec.float64),
+    np.fft.fft: lambda m: _transforms(m, m(3, 4) + 1j * m(3, 4)), np.fft.ifft: lambda m: _transforms(m, m(3, 4) + 1j * m(3, 4)),
+    np.fft.rfft: lambda m: _transforms(m, m(3, 4)), np.fft.irfft: lambda m: _transforms(m, m(3, 4) + 1j * m(3, 4)),
 }  # fmt: skip
+
+
+def _transforms(m: Maker, x: Any) -> Iterator[Sample]:
+    return _each((x,), {}, {"axis": 0, "norm": "ortho"}, {"n": 3, "norm": "forward"}, {"n": 7}, {"n": 6, "axis": 0})
 
 
 def _chain(*parts: Iterator[Sample]) -> Iterator[Sample]:

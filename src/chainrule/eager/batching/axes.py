@@ -67,4 +67,5 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(("prod", "argmax", "argmin", "max_with_index", "min_with_index"), over_axis),
     **dict.fromkeys(("softmax", "log_softmax", "cumsum", "cumprod", "sort_with_index", "recurrence", "glu"), along),
     "argsort": argsort,
+    **dict.fromkeys(("fft", "ifft", "rfft", "irfft"), along),
 }  # fmt: skip

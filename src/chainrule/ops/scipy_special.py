@@ -1,0 +1,103 @@
+"""SciPy's special functions, which are ufuncs: declared when the first of them meets a tensor, and SciPy is there for sure."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.core.box import LATE
+from chainrule.core.primitive import TABLE, elementwise
+
+ROOT_TWO_PI: Final = math.sqrt(2 * math.pi)
+ROOT_PI: Final = math.sqrt(math.pi)
+
+
+def arrive(fun: Any) -> None:
+    """Declare SciPy's functions, one of which ``fun`` may be."""
+    special = sys.modules.get("scipy.special")
+    if special is not None and special.expit not in TABLE:
+        declare(special)
+
+
+def declare(sp: Any) -> None:
+    """The lines of the table; ``sp`` is `scipy.special`."""
+    of_error(sp)
+    of_gamma(sp)
+    of_bessel(sp)
+    of_information(sp)
+
+
+def of_error(sp: Any) -> None:
+    """The error function, the normal distribution, and what is made of them."""
+    slope = 2 / ROOT_PI
+    elementwise(sp.erf, lambda x: slope * np.exp(-x * x), torch="")
+    elementwise(sp.erfc, lambda x: -slope * np.exp(-x * x), torch="")
+    elementwise(sp.erfcx, lambda x, out: 2 * x * out - slope, torch="")
+    elementwise(sp.erfi, lambda x: slope * np.exp(x * x), torch="")
+    elementwise(sp.erfinv, lambda out: np.exp(out * out) / slope, torch="")
+    elementwise(sp.erfcinv, lambda out: -np.exp(out * out) / slope, torch="")
+    elementwise(sp.dawsn, lambda x, out: 1 - 2 * x * out, torch="")
+    elementwise(sp.ndtr, lambda x: np.exp(-0.5 * x * x) / ROOT_TWO_PI, torch="")
+    elementwise(sp.log_ndtr, lambda x, out: np.exp(-0.5 * x * x - out) / ROOT_TWO_PI, torch="")
+    elementwise(sp.ndtri, lambda out: ROOT_TWO_PI * np.exp(0.5 * out * out), torch="")
+    elementwise(sp.expit, lambda out: out * (1 - out), torch="")
+    elementwise(sp.log_expit, lambda x: sp.expit(-x), torch="")
+    elementwise(sp.logit, lambda x: 1 / (x * (1 - x)), torch="")
+
+
+def of_gamma(sp: Any) -> None:
+    """The gamma and beta functions; by the orders of the incomplete ones there is no derivative."""
+    elementwise(sp.gamma, lambda x, out: out * sp.psi(x), torch="")
+    elementwise(sp.gammaln, lambda x: sp.psi(x), torch="")
+    elementwise(sp.psi, lambda x: sp.zeta(2.0, x), torch="")
+    zeta = sp.zeta if isinstance(sp.zeta, np.ufunc) else sp._ufuncs._zeta  # which a function of SciPy's calls
+    elementwise(zeta, None, lambda x, y: -x * sp.zeta(x + 1, y), torch="")
+    elementwise(sp.gammainc, None, lambda x, y: np.exp((x - 1) * np.log(y) - y - sp.gammaln(x)), torch="")
+    elementwise(sp.gammaincc, None, lambda x, y: -np.exp((x - 1) * np.log(y) - y - sp.gammaln(x)), torch="")
+    elementwise(sp.beta, lambda x, y, out: out * (sp.psi(x) - sp.psi(x + y)),
+                lambda x, y, out: out * (sp.psi(y) - sp.psi(x + y)), torch="")  # fmt: skip
+    elementwise(sp.betaln, lambda x, y: sp.psi(x) - sp.psi(x + y), lambda x, y: sp.psi(y) - sp.psi(x + y), torch="")
+    elementwise(sp.betainc, None, None,
+                lambda x, y, z: np.exp((x - 1) * np.log(z) + (y - 1) * np.log1p(-z) - sp.betaln(x, y)), torch="")  # fmt: skip
+    elementwise(sp.expi, lambda x: np.exp(x) / x, torch="")
+    elementwise(sp.exp1, lambda x: -np.exp(-x) / x, torch="")
+
+
+def of_bessel(sp: Any) -> None:
+    """Bessel functions, by their argument, and elliptic integrals."""
+    elementwise(sp.j0, lambda x: -sp.j1(x), torch="")
+    elementwise(sp.j1, lambda x: 0.5 * (sp.j0(x) - sp.jv(2.0, x)), torch="")
+    elementwise(sp.y0, lambda x: -sp.y1(x), torch="")
+    elementwise(sp.y1, lambda x: 0.5 * (sp.y0(x) - sp.yv(2.0, x)), torch="")
+    elementwise(sp.i0, lambda x: sp.i1(x), torch="")
+    elementwise(sp.i1, lambda x: 0.5 * (sp.i0(x) + sp.iv(2.0, x)), torch="")
+    elementwise(sp.k0, lambda x: -sp.k1(x), torch="")
+    elementwise(sp.k1, lambda x: -0.5 * (sp.k0(x) + sp.kv(2.0, x)), torch="")
+    elementwise(sp.jv, None, lambda x, y: 0.5 * (sp.jv(x - 1, y) - sp.jv(x + 1, y)), torch="")
+    elementwise(sp.yv, None, lambda x, y: 0.5 * (sp.yv(x - 1, y) - sp.yv(x + 1, y)), torch="")
+    elementwise(sp.iv, None, lambda x, y: 0.5 * (sp.iv(x - 1, y) + sp.iv(x + 1, y)), torch="")
+    elementwise(sp.kv, None, lambda x, y: -0.5 * (sp.kv(x - 1, y) + sp.kv(x + 1, y)), torch="")
+    elementwise(sp.i0e, lambda x, out: sp.i1e(x) - np.sign(x) * out, torch="")
+    elementwise(sp.i1e, lambda x, out: 0.5 * (sp.i0e(x) + sp.ive(2.0, x)) - np.sign(x) * out, torch="")
+    elementwise(sp.ive, None, lambda x, y, out: 0.5 * (sp.ive(x - 1, y) + sp.ive(x + 1, y)) - np.sign(y) * out, torch="")
+    elementwise(sp.ellipk, lambda x, out: (sp.ellipe(x) / (1 - x) - out) / (2 * x), torch="")
+    elementwise(sp.ellipe, lambda x, out: (out - sp.ellipk(x)) / (2 * x), torch="")
+
+
+def of_information(sp: Any) -> None:
+    """Entropies, and products with logarithms."""
+    elementwise(sp.entr, lambda x: -np.log(x) - 1, torch="")
+    elementwise(sp.rel_entr, lambda x, y: np.log(x / y) + 1, lambda x, y: -x / y, torch="")
+    elementwise(sp.kl_div, lambda x, y: np.log(x / y), lambda x, y: 1 - x / y, torch="")
+    elementwise(sp.xlogy, lambda y: np.log(y), lambda x, y: x / y, torch="")
+    elementwise(sp.xlog1py, lambda y: np.log1p(y), lambda x, y: x / (1 + y), torch="")
+    elementwise(sp.exp10, lambda out: out * math.log(10), torch="")
+    elementwise(sp.pseudo_huber, None, lambda x, y: y / np.sqrt(1 + (y / x) ** 2), torch="")
+    if sp.cbrt is not np.cbrt:
+        elementwise(sp.cbrt, lambda out: 1 / (3 * out * out), torch="")
+
+
+LATE.append(arrive)
