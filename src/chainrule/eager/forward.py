@@ -24,7 +24,7 @@ from chainrule.eager.levels import Level as Level
 from chainrule.eager.levels import enter, leave
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
-from chainrule.eager.specialise import F
+from chainrule.eager.specialise import F, function_of
 from chainrule.eager.tensor import Tensor, wrap, zeros_of
 
 # Levels
@@ -171,7 +171,7 @@ def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: di
             return dispatch(p, operands, params)
     tangents = [tangent_of(x, level) for x in operands]
     with stripped(operands, level):
-        result = getattr(F, p.name)(*operands, **params)
+        result = function_of(p)(*operands, **params)
         pushed = push(p, operands, tangents, result, params)
     for k, (part, tangent) in enumerate(zip(several(result), several(pushed), strict=True)):
         if tangent is not None and part.dtype.differentiable:
@@ -203,7 +203,7 @@ def push(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], result:
         ]
     with nullcontext() if is_quiet() else np.errstate(all="ignore"):
         if p.kind == LINEAR and p.pushforward is None:  # as `rules.jvp` has it, without a detour
-            return getattr(F, p.name)(*(rules.moved(p, i, t, operands[i]) for i, t in enumerate(moved)), **params)
+            return function_of(p)(*(rules.moved(p, i, t, operands[i]) for i, t in enumerate(moved)), **params)
         return rules.jvp(p, operands, moved, result, params)
 
 

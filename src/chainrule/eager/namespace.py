@@ -22,7 +22,7 @@ from chainrule.eager.functions.indexing import getitem, setitem
 from chainrule.eager.functions.shapes import H, T, mH, mT
 from chainrule.eager.gradfn import public_edge
 from chainrule.eager.out import into, with_out
-from chainrule.eager.specialise import OPERATORS, F, Functions, operate
+from chainrule.eager.specialise import OPERATORS, F, Functions, function_of, operate
 from chainrule.eager.tensor import Tensor, edge_of
 
 TABLE_NAMES: Final = {
@@ -217,7 +217,7 @@ def grad_fn(self: Tensor) -> Any:
 
 def apply(self: Tensor, primitive: Primitive, operands: Any, params: dict[str, Any]) -> Any:
     """A primitive called through NumPy."""
-    return getattr(F, primitive.name)(*operands, **params)
+    return function_of(primitive)(*operands, **params)
 
 
 for _name, _value in (operators() | methods() | mutating.methods() | properties()).items():

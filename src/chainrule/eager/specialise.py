@@ -432,7 +432,8 @@ class Functions:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in PRIMITIVES:
-            PRIMITIVES.update((p.name, p) for p in TABLE.values())
+            for p in TABLE.values():
+                PRIMITIVES.setdefault(p.name, p)
         if name not in PRIMITIVES:
             raise AttributeError(f"the table has no primitive {name!r}")
         fun = specialise(PRIMITIVES[name], self._general, self._into)
@@ -448,6 +449,18 @@ def operate(p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> An
     return dispatch(p, operands, params)
 
 
+def function_of(p: Primitive) -> Callable[..., Any]:
+    """The specialised function of ``p``, whose name another primitive may have too."""
+    found = _functions.get(p)
+    if found is None:
+        found = getattr(F, p.name)
+        if PRIMITIVES[p.name] is not p:
+            found = specialise(p)
+        _functions[p] = found
+    return found
+
+
 PRIMITIVES: Final[dict[str, Primitive]] = {}
+_functions: Final[dict[Primitive, Callable[..., Any]]] = {}
 F: Final = Functions()
 OPERATORS: Final = Functions(operate)

@@ -14,7 +14,9 @@ from chainrule.core.primitive import linear
 from chainrule.ops.indexing import getitem
 from chainrule.ops.shaping import pad
 
-SWAPPED: Final[dict[Any, Any]] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}  # the norm of the adjoint
+SWAPPED: Final[dict[Any, Any]] = {  # the norm of the adjoint
+    None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho",
+}  # fmt: skip
 
 
 def fitted(g: Any, n: int, axis: int) -> Any:

@@ -9,10 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.box import LATE
-from chainrule.core.primitive import TABLE, elementwise
+from chainrule.core.primitive import TABLE, Primitive, elementwise
 
 ROOT_TWO_PI: Final = math.sqrt(2 * math.pi)
 ROOT_PI: Final = math.sqrt(math.pi)
+
+
+DECLARED: Final[list[Primitive]] = []
 
 
 def arrive(fun: Any) -> None:
@@ -24,10 +27,12 @@ def arrive(fun: Any) -> None:
 
 def declare(sp: Any) -> None:
     """The lines of the table; ``sp`` is `scipy.special`."""
+    before = set(TABLE)
     of_error(sp)
     of_gamma(sp)
     of_bessel(sp)
     of_information(sp)
+    DECLARED.extend(p for fun, p in TABLE.items() if fun not in before)
 
 
 def of_error(sp: Any) -> None:

@@ -17,7 +17,7 @@ from chainrule.core.primitive import Primitive
 from chainrule.eager import forward, inplace, leaving, tape
 from chainrule.eager.lane import Lane
 from chainrule.eager.levels import Batch, Level
-from chainrule.eager.specialise import F
+from chainrule.eager.specialise import F, function_of
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import type_name
 from chainrule.ops.shaping import broadcastable
@@ -308,7 +308,7 @@ class Call:
 
     def run(self, *operands: Any, **params: Any) -> Any:
         """The primitive on these operands, with these parameters changed."""
-        return getattr(F, self.primitive.name)(*operands, **{**self.params, **params})
+        return function_of(self.primitive)(*operands, **{**self.params, **params})
 
     def sample(self, k: int) -> list[Any]:
         """The operands of sample ``k``."""
