@@ -16,7 +16,8 @@ POINTS = {
 }  # fmt: skip
 OF_ONE = [
     "erf", "erfc", "erfcx", "erfi", "erfinv", "erfcinv", "dawsn", "ndtr", "log_ndtr", "ndtri", "expit", "log_expit", "logit",
-    "gamma", "gammaln", "psi", "expi", "exp1", "j0", "j1", "y0", "y1", "i0", "i1", "k0", "k1", "i0e", "i1e", "ellipk", "ellipe",
+    "gamma", "gammaln", "psi", "expi",
+    "exp1", "j0", "j1", "y0", "y1", "i0", "i1", "k0", "k1", "i0e", "i1e", "ellipk", "ellipe",
     "entr", "exp10", "cbrt",
 ]  # fmt: skip
 BY = {  # the operands that there is a derivative by, where not all
