@@ -101,3 +101,16 @@ def _will_engine_execute_node(node: Any) -> bool:
             )
         return False
     return task.will_reach(at)
+
+
+_fallback_warnings = [True]
+
+
+def _debug_only_are_vmap_fallback_warnings_enabled() -> bool:
+    """What was last asked for: here `vmap` always says when it goes sample by sample."""
+    return _fallback_warnings[0]
+
+
+def _debug_only_display_vmap_fallback_warnings(enabled: bool) -> None:
+    """Accepted, for programs that ask for these warnings."""
+    _fallback_warnings[0] = enabled

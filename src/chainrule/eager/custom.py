@@ -145,6 +145,12 @@ class Function(metaclass=FunctionMeta):
             args = bound.args[1:]
         batch = innermost(args)
         if batch is not None:
+            if not separate:
+                raise RuntimeError(
+                    "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
+                    "override the setup_context staticmethod. For more details, please see "
+                    "https://pytorch.org/docs/main/notes/extending.func.html"
+                )
             own = None if cls.vmap is Function.vmap else cls.vmap
             return functions.apply(cls.__name__, own, cls.generate_vmap_rule, cls.apply, args, batch)
         ctx: Any = object.__new__(cls._backward_cls)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -39,6 +41,17 @@ present: Final = _levels.get
 def batches() -> list[Batch]:
     """The levels of `vmap` that are under way, the outermost first."""
     return [level for level in present() if type(level) is Batch]
+
+
+@contextmanager
+def outside(batch: Batch) -> Iterator[None]:
+    """A context in which this level is not there."""
+    inside = present()
+    _levels.set(tuple(level for level in inside if level is not batch))
+    try:
+        yield
+    finally:
+        _levels.set(inside)
 
 
 def next_number() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.spec import DType
 from chainrule.eager import inplace, levels, modes, sampling
-from chainrule.eager.batching.tensor import batched
+from chainrule.eager.batching.tensor import INPLACE, Batched, batched, values_of
 from chainrule.eager.creation import checked_dtype, finish, listed_shape, only_known, size_given
 from chainrule.eager.generator import Generator, default_generator
 from chainrule.eager.specialise import F
@@ -70,6 +71,65 @@ def drawn(shape: tuple[int, ...], dtype: DType, draw: Callable[[int], np.ndarray
     for batch in varied:
         made = batched(made, batch)
     return made
+
+
+SAME = (
+    "Vmap does not currently support same randomness with a batched tensor input. Please use a different randomness flag, or "
+    "draw outside of vmap."
+)
+
+
+def of_tensors(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A random function of tensors, as it is under `vmap`: drawn for the values of all samples at once, or once for all."""
+
+    @functools.wraps(function)
+    def drawing(*args: Any, **kwargs: Any) -> Tensor:
+        batches = levels.batches()
+        if not batches or not any(isinstance(x, Tensor) for x in args):
+            return function(*args, **kwargs)
+        batch = asked_of(batches[-1], args)
+        with levels.outside(batch):
+            if batch.randomness == "same":
+                return drawing(*args, **kwargs)
+            values = [values_of(x, batch) if isinstance(x, Tensor) else x for x in args]
+            return batched(drawing(*values, **kwargs), batch)
+
+    return drawing
+
+
+def in_place(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A method that overwrites a tensor with random numbers, as it is under `vmap`."""
+
+    @functools.wraps(method)
+    def drawing(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        batches = levels.batches()
+        if not batches:
+            return method(self, *args, **kwargs)
+        batch = asked_of(batches[-1], args)
+        mine = isinstance(self, Batched) and self.batch is batch
+        if not mine and any(isinstance(x, Batched) and x.batch is batch for x in args):
+            raise RuntimeError(INPLACE)
+        if not mine and batch.randomness == "different":
+            raise RuntimeError(UNBATCHED)
+        with levels.outside(batch):
+            if not isinstance(self, Batched) or not mine:
+                return drawing(self, *args, **kwargs)
+            if batch.randomness == "same":
+                self.values.copy_(drawing(wrap(np.zeros(self.array.shape, self.array.dtype)), *args, **kwargs))
+            else:
+                drawing(self.values, *(values_of(x, batch) if isinstance(x, Tensor) else x for x in args), **kwargs)
+            return self
+
+    return drawing
+
+
+def asked_of(batch: levels.Batch, args: Any) -> levels.Batch:
+    """The batch, if it lets random numbers be drawn for these arguments; RuntimeError if not."""
+    if batch.randomness == "error":
+        raise RuntimeError(RANDOM)
+    if batch.randomness == "same" and any(isinstance(x, Batched) and x.batch is batch for x in args):
+        raise RuntimeError(SAME)
+    return batch
 
 
 # New tensors
@@ -142,6 +202,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     return finish(drawn((n,), checked_dtype("randperm", dtype, spec.int64), draw), False, device)
 
 
+@of_tensors
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
            dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Normal random numbers: of one ``mean`` and ``std`` in a given ``size``, or of those that tensors name."""
@@ -164,17 +225,16 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
         return noise * std + mean  # type: ignore[no-any-return]
 
 
+@of_tensors
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that ``input`` says of each element (or with ``p``), else 0."""
     if not isinstance(input, Tensor):
         raise not_a_tensor("bernoulli", "input", 1, input)
     fresh = wrap(np.empty(input.array.shape, input.array.dtype))
-    if levels.batches():
-        odds = input.detach() if p is None else p
-        return F.less(rand(tuple(input.array.shape), generator=generator), odds).cast(input.dtype)  # type: ignore[no-any-return]
     return bernoulli_(fresh, input.detach() if p is None else p, generator=generator)
 
 
+@of_tensors
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """``num_samples`` column numbers for each row of weights ``input`` (n,) or (m, n), as int64.
 
@@ -202,11 +262,6 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 
 def _redrawn(t: Tensor, draw: Callable[[int], np.ndarray]) -> Tensor:
     """Store random numbers in ``t``, in the order of its memory; returns t."""
-    batches = levels.batches()
-    if batches:
-        if any(b.randomness == "different" for b in batches) and t.level != batches[-1].number:
-            raise RuntimeError(UNBATCHED)
-        return inplace.adopt(t, drawn(tuple(t.array.shape), t.dtype, draw))
     numbers = draw(t.array.size)
     shape, strides = t.array.shape, t.array.strides
     order = sorted(range(len(shape)), key=lambda axis: -strides[axis])
@@ -216,6 +271,7 @@ def _redrawn(t: Tensor, draw: Callable[[int], np.ndarray]) -> Tensor:
     return inplace.adopt(t, F.overwrite(t, result) if t.requires_grad else result)
 
 
+@in_place
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **bounds: float) -> Tensor:
     """Uniform random numbers in [a, b), which may also be named ``from`` and ``to``; returns self."""
     a, b = bounds.pop("from", a), bounds.pop("to", b)
@@ -226,6 +282,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     return _redrawn(self, lambda n: sampling.uniform(generator or default_generator, n, self.dtype, a, b))
 
 
+@in_place
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Normal random numbers; returns self."""
     _floats("normal_kernel_cpu", self.dtype)
@@ -234,14 +291,13 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     return _redrawn(self, lambda n: sampling.normal(source, n, self.dtype, mean, std, dense=dense))
 
 
+@in_place
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability ``p`` (a number, or a tensor of one for each element), else 0; returns self."""
     _not_complex("bernoulli_scalar_cpu_", self.dtype)
     source = generator or default_generator
     if isinstance(p, Tensor):
         _floats("bernoulli_tensor_cpu_p_", p.dtype)
-        if levels.batches():
-            return inplace.adopt(self, F.less(rand(tuple(self.array.shape), generator=generator), p).cast(self.dtype))
         shares = np.broadcast_to(p.array, self.array.shape).reshape(-1)
         _require(bool(((shares >= 0) & (shares <= 1)).all()), BAD_PROBABILITY)
         return _redrawn(self, lambda n: sampling.bernoulli_each(source, shares))
@@ -255,6 +311,7 @@ BAD_PROBABILITY = (
 )
 
 
+@in_place
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Random numbers of the density ``lambd exp(-lambd x)``; returns self."""
     _floats("exponential_cpu", self.dtype)
@@ -263,12 +320,14 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     return _redrawn(self, lambda n: sampling.exponential(generator or default_generator, n, lambd))
 
 
+@in_place
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
     """How many trials of probability ``p`` it takes to succeed; returns self."""
     _require(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p:g}")
     return _redrawn(self, lambda n: sampling.geometric(generator or default_generator, n, p))
 
 
+@in_place
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Random numbers of the Cauchy distribution; returns self."""
     _floats("cauchy_cpu", self.dtype)
@@ -277,6 +336,7 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
     return _redrawn(self, lambda n: sampling.cauchy(generator or default_generator, n, median, sigma))
 
 
+@in_place
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
     """Numbers whose logarithms are normal; returns self."""
     _floats("log_normal_cpu", self.dtype)
@@ -285,6 +345,7 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
     return _redrawn(self, lambda n: np.exp(sampling.pairs(generator or default_generator, n) * std + mean))
 
 
+@in_place
 def random_(self: Tensor, *limits: int, generator: Generator | None = None) -> Tensor:
     """Whole numbers in [from, to), in [0, to), or in all the range that the dtype holds exactly; returns self."""
     _not_complex("random_kernel_cpu", self.dtype)

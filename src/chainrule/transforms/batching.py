@@ -143,7 +143,8 @@ def checked_spread(name: str, out_dims: Any, structure: Structure) -> list[Any]:
             f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
             "representing where in the outputs the vmapped dimension should appear."
         )
-    axes = spread(out_dims, structure)
+    single = structure.kind is None and isinstance(out_dims, tuple) and len(out_dims) == 1
+    axes = spread(out_dims[0] if single else out_dims, structure)
     if axes is None:
         raise ValueError(
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "
@@ -214,7 +215,7 @@ def spread(dims: Any, structure: Structure) -> list[Any] | None:
         return None if isinstance(dims, (tuple, list, dict)) else [dims]
     if not isinstance(dims, (tuple, list, dict)):
         return [dims] * len(leaves_of(structure))
-    if len(dims) != len(structure.parts) or (isinstance(dims, dict) != (structure.keys is not None)):
+    if type(dims) is not structure.kind or len(dims) != len(structure.parts):
         return None
     if structure.keys is not None and set(structure.keys) != set(dims):
         return None
@@ -237,7 +238,7 @@ def batch_size(leaves: Sequence[Any], axes: Sequence[int | None]) -> int:
     """How many samples there are. ValueError if the arguments do not agree, or none is mapped over."""
     sizes = [x.array.shape[axis] for x, axis in zip(leaves, axes, strict=True) if axis is not None]
     if not sizes:
-        raise ValueError("vmap: at least one of the inputs has to be mapped over: all in_dims are None")
+        raise ValueError("vmap: Expected at least one Tensor to vmap over")
     if len(set(sizes)) > 1:
         raise ValueError(
             f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the mapped "

@@ -82,7 +82,8 @@ class Sample:
     def _refuse(self, *args: Any) -> NoReturn:
         raise Unbatched("an operator")
 
-    __getitem__ = __setitem__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __eq__ = __ne__ = __lt__ = __gt__ = _refuse
+    __getitem__ = __setitem__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = __truediv__ = __neg__ = _refuse
+    __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __and__ = __or__ = __invert__ = _refuse
     __bool__ = __float__ = __int__ = __array__ = __iter__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 

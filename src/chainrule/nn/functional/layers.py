@@ -152,7 +152,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
         return input
     if p == 1:
         return writing.adopt(input, input * 0) if inplace else input * 0
-    kept = random.bernoulli_(wrap(np.empty(input.array.shape, input.array.dtype)), 1 - p)
+    kept = random.drawn(input.array.shape, input.dtype, lambda n: sampling.bernoulli(default_generator, n, 1 - p))
     scale = 1 / ((ALPHA**2 * p + 1) * (1 - p)) ** 0.5
     with modes.no_grad():
         noise, shift = kept * scale, (kept - 1) * (ALPHA * scale) + ALPHA * scale * p
