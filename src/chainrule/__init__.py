@@ -98,6 +98,7 @@ from chainrule.eager.modes import (
 from chainrule.eager.printing import get_printoptions, set_printoptions
 from chainrule.eager.random import (
     bernoulli,
+    binomial,
     multinomial,
     normal,
     rand,

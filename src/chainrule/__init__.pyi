@@ -79,6 +79,7 @@ from chainrule.eager.modes import set_grad_enabled as set_grad_enabled
 from chainrule.eager.printing import get_printoptions as get_printoptions
 from chainrule.eager.printing import set_printoptions as set_printoptions
 from chainrule.eager.random import bernoulli as bernoulli
+from chainrule.eager.random import binomial as binomial
 from chainrule.eager.random import multinomial as multinomial
 from chainrule.eager.random import normal as normal
 from chainrule.eager.random import rand as rand

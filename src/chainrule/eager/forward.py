@@ -25,7 +25,7 @@ from chainrule.eager.levels import enter, leave
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F, function_of
-from chainrule.eager.tensor import Tensor, wrap, zeros_of
+from chainrule.eager.tensor import Tensor, wrap
 
 # Levels
 
@@ -326,33 +326,25 @@ def assigned(p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> l
 def store(t: Tensor, level: Level, value: Tensor) -> None:
     """Let ``t``, and through its base its other views, have ``value`` for tangent from now on."""
     have = tangent_of(t, level)
-    if have is None:
-        base = views.base_of(t)
-        if base is None:
-            attach(t, level, F.copy(F.broadcast_to(value, t.array.shape)))
-            return
-        whole = tangent_of(base, level)
-        if whole is None:
-            whole = zeros_of(base)
-            attach(base, level, whole)
-        window = views.window_of(t.array, base.array)
-        have = F.as_strided(whole, window=window)
-        attach(t, level, have)
-    if value.level > have.level:
-        have = widened(t, level, value)
+    if have is None or value.level > have.level:
+        have = with_room(t, level, value)
     have.copy_(value)
 
 
-def widened(t: Tensor, level: Level, value: Tensor) -> Any:
-    """The tangent of ``t``, with room for one that differs from sample to sample; so is that of its base and other views."""
+def with_room(t: Tensor, level: Level, value: Tensor) -> Any:
+    """A tangent of ``t`` that ``value`` can be stored in; its base and all views get theirs of the same memory."""
     base = views.base_of(t)
     root = t if base is None else base
     have = tangent_of(root, level)
-    whole = value._for_each(zeros_of(root) if have is None else have)
+    whole = value._for_each(wrap(np.zeros_like(root.array)) if have is None else have)
     attach(root, level, whole)
-    for _, view in list(views.live(root)) if base is not None else []:
-        if tangent_of(view, level) is not None:
-            attach(view, level, F.as_strided(whole, window=views.window_of(view.array, root.array)))
+    for _, view in list(views.live(root)):
+        window = views.window_of(view.array, root.array)
+        if window is not None:
+            seen = F.as_strided(whole, window=window)
+            if not np.may_share_memory(seen._bottom().array, whole._bottom().array):
+                raise NotImplementedError("a tangent that differs from sample to sample, of a view of memory in another order")
+            attach(view, level, seen)
     return tangent_of(t, level)
 
 

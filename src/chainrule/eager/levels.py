@@ -43,15 +43,22 @@ def batches() -> list[Batch]:
     return [level for level in present() if type(level) is Batch]
 
 
+_suspended: Final[ContextVar[bool]] = ContextVar("chainrule_suspended", default=False)
+suspended: Final = _suspended.get  # whether this is done for all samples of a batch, its level being out of sight
+
+
 @contextmanager
 def outside(batch: Batch) -> Iterator[None]:
     """A context in which this level is not there."""
     inside = present()
+    before = suspended()
     _levels.set(tuple(level for level in inside if level is not batch))
+    _suspended.set(True)
     try:
         yield
     finally:
         _levels.set(inside)
+        _suspended.set(before)
 
 
 def next_number() -> int:

@@ -235,6 +235,19 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
 
 
 @of_tensors
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of ``count`` events of probability ``prob`` happen; broadcast, with the dtype of count. Not torch's numbers."""
+    if not (isinstance(count, Tensor) and isinstance(prob, Tensor)):
+        raise not_a_tensor("binomial", "count", 1, count if not isinstance(count, Tensor) else prob)
+    if not count.dtype.is_floating_point:
+        raise Refusal("binomial only supports floating-point dtypes for count, got: " + type_name(count.dtype))
+    n, p = np.broadcast_arrays(count.array, prob.array)
+    _require(bool((n >= 0).all()), "binomial: all elements of count must be >= 0")
+    found = sampling.binomial(generator or default_generator, n.astype(np.float64), p.astype(np.float64))
+    return wrap(found.astype(count.array.dtype))
+
+
+@of_tensors
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """``num_samples`` column numbers for each row of weights ``input`` (n,) or (m, n), as int64.
 
@@ -245,6 +258,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     weights = input.array
     if not input.dtype.is_floating_point:
         raise Refusal(f"multinomial only supports floating-point dtypes for input, got: {type_name(input.dtype)}")
+    if weights.ndim == 3 and levels.suspended():  # rows for each sample of a batch
+        rows = multinomial(input.reshape(-1, weights.shape[-1]), num_samples, replacement, generator=generator)
+        return rows.reshape(*weights.shape[:-1], num_samples)
     _require(weights.ndim in (1, 2), "prob_dist must be 1 or 2 dim")
     _require(num_samples > 0, "cannot sample n_sample <= 0 samples")
     _require(replacement or num_samples <= weights.shape[-1],

@@ -145,6 +145,23 @@ def cauchy(source: Generator, n: int, median: float, sigma: float) -> np.ndarray
     return median + sigma * np.tan(np.pi * (unit(source, n) - 0.5))
 
 
+def binomial(source: Generator, count: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """How many of ``count`` events of probability ``p`` happen, one uniform number giving one count: not torch's stream."""
+    u = unit(source, count.size).reshape(count.shape)
+    rare = np.minimum(p, 1 - p).astype(np.float64)
+    with np.errstate(all="ignore"):
+        share, ratio = (1 - rare) ** count, rare / (1 - rare)
+    below, found = share.copy(), np.zeros(count.shape)
+    for k in range(int(count.max(initial=0))):
+        more = (u > below) & (k < count)
+        if not more.any():
+            break
+        share = share * ratio * (count - k) / (k + 1)
+        found[more] += 1
+        below = below + share
+    return np.where(p > 0.5, count - found, found)
+
+
 def choices(source: Generator, weights: np.ndarray, k: int, replacement: bool) -> np.ndarray:
     """``k`` column numbers for each row of ``weights``, drawn in proportion to them."""
     if replacement and k > 1:

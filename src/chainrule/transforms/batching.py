@@ -143,8 +143,10 @@ def checked_spread(name: str, out_dims: Any, structure: Structure) -> list[Any]:
             f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
             "representing where in the outputs the vmapped dimension should appear."
         )
-    single = structure.kind is None and isinstance(out_dims, tuple) and len(out_dims) == 1
-    axes = spread(out_dims[0] if single else out_dims, structure)
+    wanted = out_dims
+    if structure.kind is None and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        (wanted,) = out_dims
+    axes = spread(wanted, structure)
     if axes is None:
         raise ValueError(
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "

@@ -10,7 +10,7 @@ from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.errors import shape_text
-from chainrule.transforms.reverse import called, depends_on_more, freed, in_batches, pulled, watched
+from chainrule.transforms.reverse import called, checked_outputs, depends_on_more, freed, in_batches, parts_of, pulled, watched
 from chainrule.transforms.trees import Structure, flatten, unflatten
 
 
@@ -30,14 +30,9 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     try:
         duals = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
         result = func(*duals)
-        aux = None
-        if has_aux:
-            if not (isinstance(result, tuple) and len(result) == 2):
-                raise RuntimeError(
-                    "jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True"
-                )
-            result, aux = result
+        result, aux = parts_of(result, has_aux, "jvp(f, primals, tangents)")
         outputs, shape = flatten(result)
+        checked_outputs("jvp(f, primals, tangents)", outputs)
         parts = [parted(y, level, strict) for y in outputs]
         aux = None if aux is None else primal_tree(aux, level)
     finally:
@@ -92,7 +87,7 @@ def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any
     for what, leaves in (("primals", inputs), ("tangents", directions)):
         for x in leaves:
             if not isinstance(x, Tensor):
-                raise RuntimeError(f"{name}: Expected {what} to contain only Tensors. Got a value of type {type(x)}")
+                raise RuntimeError(f"{name}: Expected {what} to only contain Tensors, got {type(x)}")
     for x, t in zip(inputs, directions, strict=True):
         if x.array.shape != t.array.shape:
             raise RuntimeError(
@@ -108,12 +103,8 @@ def dual(x: Tensor, tangent: Tensor, level: levels.Level) -> Tensor:
     return forward.attach(alias(x), level, tangent)
 
 
-def parted(y: Any, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:
+def parted(y: Tensor, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:
     """The primal and the tangent of an output, zeros where it has none."""
-    if not isinstance(y, Tensor):
-        raise RuntimeError(
-            f"jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported type {type(y)}"
-        )
     tangent = forward.tangent_of(y, level)
     if tangent is None and strict:
         raise RuntimeError(

@@ -12,7 +12,18 @@ from chainrule.eager import levels
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.transforms.batching import vmap
 from chainrule.transforms.forward import dual, parted, primal_tree
-from chainrule.transforms.reverse import Argnums, called, chosen, depends_on_more, freed, pulled, replaced, watched
+from chainrule.transforms.reverse import (
+    Argnums,
+    called,
+    checked_outputs,
+    chosen,
+    depends_on_more,
+    freed,
+    parts_of,
+    pulled,
+    replaced,
+    watched,
+)
 from chainrule.transforms.trees import flatten, unflatten
 
 
@@ -36,7 +47,8 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         mine = watched(inputs)
         result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
         outputs, shape = flatten(result)
-        recorded = depends_on_more([checked(y) for y in outputs], mine)
+        checked_outputs("vjp(f, *primals)", outputs)
+        recorded = depends_on_more(outputs, mine)
         blocks = []
         for y in outputs:
             pull = functools.partial(rows_of, y, mine, recorded)
@@ -72,10 +84,11 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
             try:
                 mine = [dual(x, unit, level) if k == i else x for k, x in enumerate(inputs)]
                 result = func(*replaced(args, which, unflatten(structure, mine)), **kwargs)
-                result, aux = result if has_aux else (result, None)
+                result, aux = parts_of(result, has_aux, "jacfwd(f)(*args)")
                 outputs, shape = flatten(result)
+                checked_outputs("jvp(f, primals, tangents)", outputs)
                 beside[:] = shape, None if aux is None else primal_tree(aux, level)
-                return [parted(checked(y), level, strict=False)[1] for y in outputs]
+                return [parted(y, level, strict=False)[1] for y in outputs]
             finally:
                 levels.leave(level)
 

@@ -85,12 +85,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     mine = watched(inputs)
     result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
     outputs, shape = flatten(result)
-    for y in outputs:
-        if not isinstance(y, Tensor):
-            raise RuntimeError(
-                f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(y)}"
-            )
-    recorded = depends_on_more(outputs, mine)
+    checked_outputs("vjp(f, *primals)", outputs)
+    more = has_more(outputs, mine)
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given, like = flatten(cotangents)
@@ -99,8 +95,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
                 f"cotangents: {like}, primal output: {shape}"
             )
-        again = recorded or any(g.requires_grad for g in given) if create_graph is None else create_graph
-        return unflatten(structure, pulled(outputs, mine, given, again))
+        if create_graph is None:
+            create_graph = modes.is_grad_enabled() and (more or any(g.requires_grad for g in given))
+        return unflatten(structure, pulled(outputs, mine, given, create_graph))
 
     value = freed(unflatten(shape, outputs), mine)
     return (value, pull, freed(aux, mine)) if has_aux else (value, pull)
@@ -116,13 +113,13 @@ def chosen(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
     which = (argnums,) if isinstance(argnums, int) else argnums
     if not which:
         raise RuntimeError("argnums must be non-empty")
-    if len(set(which)) != len(which):
-        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
     for k in which:
         if not isinstance(k, int):
-            raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {argnums}")
+            raise RuntimeError(f"argnum must be int, got: {type(k)}")
         if not -len(args) <= k < len(args):
             raise RuntimeError(f"Got argnum={k}, but only {len(args)} positional inputs")
+    if len({k % len(args) for k in which}) != len(which):
+        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
     return tuple(k % len(args) for k in which)
 
 
@@ -170,17 +167,37 @@ def called(func: Callable[..., Any], args: Any, kwargs: Any, has_aux: bool, name
     """What ``func`` returns, recorded, and the part beside it that is passed on."""
     with modes.enable_grad():
         result = func(*args, **kwargs)
+    return parts_of(result, has_aux, name)
+
+
+def parts_of(result: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
+    """The output of a function, and the tensors beside it; RuntimeError if it is no such pair."""
     if not has_aux:
         return result, None
     if not (isinstance(result, tuple) and len(result) == 2):
         raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+    for x in flatten(result[1])[0]:
+        if not isinstance(x, Tensor):
+            raise RuntimeError(f"Expected tensors, got unsupported type {type(x)}")
     return result
+
+
+def checked_outputs(name: str, outputs: Sequence[Any]) -> None:
+    """Raise RuntimeError unless the outputs of a function are tensors, and there is one at least."""
+    if not outputs or list(outputs) == [None]:
+        raise RuntimeError(f"{name}: Expected f to be a function that has non-empty output (got output = {list(outputs)})")
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(y)}")
 
 
 def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
     """Whether anything but the inputs of this derivative asks for a gradient of the outputs, here and now."""
-    if not modes.is_grad_enabled():
-        return False
+    return modes.is_grad_enabled() and has_more(outputs, mine)
+
+
+def has_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
+    """Whether the outputs depend on anything that asks for a gradient, other than the inputs of this derivative."""
     own = {id(t._bottom()) for t in mine if t._bottom().leaf}
     ends = tasks.reachable([edge_of(t._bottom()) for y in outputs for t in (y, *forward.tangents(y._bottom()))])
     return any(isinstance(end, Tensor) and id(end) not in own for end in ends)

@@ -57,6 +57,11 @@ def loss(call: Call) -> Any:
     return F.sum(losses, axis=axis) if how == "sum" else F.mean(losses, axis=axis)
 
 
+def conjugate(call: Call) -> Any:
+    """What is real is its own conjugate."""
+    return same(call) if call.values(0).is_complex() else call.values(0)
+
+
 def cast(call: Call) -> Any:
     """Another dtype."""
     return call.values(0).cast(call.params["dtype"])
@@ -158,7 +163,8 @@ def blanks(call: Call) -> list[Any]:
 
 BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("fill", "overwrite", "zero"), filling),
-    **dict.fromkeys(("conjugate", "real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril",
+    "conjugate": conjugate,
+    **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril",
                      "triu", "inv", "det", "cofactor", "together"), same),
     "cast": cast,
     "complex_of": elementwise, "binary_cross_entropy": loss,

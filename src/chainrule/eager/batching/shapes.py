@@ -24,8 +24,8 @@ def past(axis: int, ndim: int) -> int:
 
 
 def unchanged(call: Call) -> Any:
-    """Another look at the same elements."""
-    return F.reshape(call.values(0), (call.size, *call.shape(0)))
+    """What is done to no axes."""
+    return call.values(0)
 
 
 def reshape(call: Call) -> Any:
@@ -55,15 +55,20 @@ def expand_dims(call: Call) -> Any:
     return F.expand_dims(call.values(0), axis=places if isinstance(axis, tuple) else places[0])
 
 
+def looked_at(call: Call) -> Any:
+    """Another look at the same elements."""
+    return F.reshape(call.values(0), (call.size, *call.shape(0)))
+
+
 def squeeze(call: Call) -> Any:
     axis, shape = call.params["axis"], call.shape(0)
     if not shape:
-        return unchanged(call)
+        return looked_at(call)
     if axis is None:
         axis = tuple(k for k, n in enumerate(shape) if n == 1)
     if not isinstance(axis, tuple):
         return F.squeeze(call.values(0), axis=past(axis, len(shape)))
-    return F.squeeze(call.values(0), axis=tuple(past(a, len(shape)) for a in axis)) if axis else unchanged(call)
+    return F.squeeze(call.values(0), axis=tuple(past(a, len(shape)) for a in axis)) if axis else looked_at(call)
 
 
 def transpose(call: Call) -> Any:

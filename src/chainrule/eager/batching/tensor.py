@@ -191,8 +191,8 @@ class Batched(Tensor):
         )
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        raise RuntimeError(f"You are attempting to call Tensor.requires_grad_() {FORBIDDEN} requires_grad_() outside of a "
-                           "function being transformed instead.")  # fmt: skip
+        raise RuntimeError("You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* "
+                           f"APIs) {FORBIDDEN} requires_grad_() outside of a function being transformed instead.")  # fmt: skip
 
     def retain_grad(self) -> None:
         raise RuntimeError(f"You are attempting to call Tensor.retain_grad() {FORBIDDEN} retain_grad() outside of a function "

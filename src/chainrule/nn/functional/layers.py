@@ -150,9 +150,24 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0 or not input.array.size:
         return input
+    return _alpha_dropped(input, p, inplace, input.array.shape)
+
+
+def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+    """`alpha_dropout` of whole channels."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0 or not input.array.size:
+        return input
+    if input.ndim < 2:
+        raise Refusal("Feature dropout requires at least 2 dimensions in the input")
+    return _alpha_dropped(input, p, inplace, (*input.array.shape[:2], *(1,) * (input.ndim - 2)))
+
+
+def _alpha_dropped(input: Any, p: float, inplace: bool, shape: tuple[int, ...]) -> Any:
     if p == 1:
         return writing.adopt(input, input * 0) if inplace else input * 0
-    kept = random.drawn(input.array.shape, input.dtype, lambda n: sampling.bernoulli(default_generator, n, 1 - p))
+    kept = random.drawn(shape, input.dtype, lambda n: sampling.bernoulli(default_generator, n, 1 - p))
     scale = 1 / ((ALPHA**2 * p + 1) * (1 - p)) ** 0.5
     with modes.no_grad():
         noise, shift = kept * scale, (kept - 1) * (ALPHA * scale) + ALPHA * scale * p
