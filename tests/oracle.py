@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 
 import chainrule
 
@@ -223,6 +224,8 @@ def agree(source: str, *, part: str | None = None) -> None:
     ``part`` is what the message of an error has to contain in both, where it need not be the same otherwise.
     """
     theirs, ours = both(source)
+    if "Found no NVIDIA driver" in str(theirs.error):
+        pytest.skip("this torch is a build for CUDA; the words compared are those of the build for the CPU")
     if part is not None and theirs.error is not None:
         if ours.error is None or not same_kind(theirs.error, ours.error):
             raise report(source, theirs.text(), ours.text() + _trace(ours))

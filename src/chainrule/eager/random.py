@@ -74,8 +74,7 @@ def drawn(shape: tuple[int, ...], dtype: DType, draw: Callable[[int], np.ndarray
 
 
 SAME = (
-    "Vmap does not currently support same randomness with a batched tensor input. Please use a different randomness flag, or "
-    "draw outside of vmap."
+    "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with functorch"
 )
 
 

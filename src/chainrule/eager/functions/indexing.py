@@ -329,7 +329,7 @@ def check_index(name: str, input: Any, index: Any, whose: str) -> None:
 def check_range(input: Any, index: Any, axis: int) -> None:
     """Refuse an index that names no place along ``axis``: torch counts from the front only here."""
     n = input.array.shape[axis] if input.ndim else 1
-    places = index.array
+    places = index._bottom().array
     if places.size and not (places.min() >= 0 and places.max() < n):
         wrong = next(int(i) for i in places.ravel() if not 0 <= i < n)
         raise Refusal(f"index {wrong} is out of bounds for dimension {axis} with size {n}")
@@ -351,7 +351,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         raise Refusal("index_select(): Expected dtype int32 or int64 for index")
     if index.array.ndim > 1:
         raise IndexRefusal("index_select(): Index is supposed to be a vector")
-    if index.array.size and index.array.min() < 0:
+    if index.array.size and index._bottom().array.min() < 0:
         raise IndexRefusal("index out of range in self")
     if index.array.ndim == 0 and input.ndim:
         index = F.reshape(index, (1,))
