@@ -115,7 +115,7 @@ def tensor_stub() -> str:
               "    uncounted: builtins.bool", "    _grad: Any", "    grad: Any", "    data: Any", "    requires_grad: builtins.bool",
               "    level: builtins.int", "    def _catch_up(self) -> None: ...", "    def _process_dual(self, *call: Any) -> Any: ...",
               "    def _bottom(self) -> Tensor: ...", "    def _detached(self) -> Tensor: ...",
-              "    def _for_each(self, made: Tensor) -> Tensor: ...", "    def _store(self, t: Tensor, result: Tensor) -> Tensor: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
+              "    def _for_each(self, made: Tensor) -> Tensor: ...", "    def _store(self, t: Tensor, result: Tensor, since: builtins.int | None) -> Tensor: ...", "    layout: ClassVar[Layout]", "    device: ClassVar[Device]",
               "    is_cuda: ClassVar[builtins.bool]", "    is_sparse: ClassVar[builtins.bool]",
               "    is_quantized: ClassVar[builtins.bool]",
               "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]  # fmt: skip

@@ -91,7 +91,7 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
     ``since`` is a number from before the computation of the result, where that took more than one call.
     """
     if t.level or result.level:
-        return (t if t.level >= result.level else result)._store(t, result)
+        return (t if t.level >= result.level else result)._store(t, result, since)
     recording = modes.is_grad_enabled() and (result.node is not None or result.leaf or is_recorded(t))
     check_writable(t, recording)
     if result.array.shape != t.array.shape:

@@ -71,7 +71,7 @@ class Tensor(Box, metaclass=Named):
         """Of a batched tensor: the tangent that its values have."""
         raise NotImplementedError
 
-    def _store(self, t: Tensor, result: Tensor) -> Tensor:
+    def _store(self, t: Tensor, result: Tensor, since: int | None) -> Tensor:
         """Of a batched tensor: store ``result`` in ``t``, one of which it is."""
         raise NotImplementedError
 

@@ -139,6 +139,10 @@ def view_as_real(x: Any) -> Any:
 @function
 def view_as_complex(x: Any) -> Any:
     """Pairs along the last axis as complex numbers."""
+    if not x.ndim:
+        raise ValueError("Input tensor must have one or more dimensions")
+    if x.shape[-1] != 2:
+        raise ValueError("Tensor must have a last dimension of size 2")
     dtype = np.result_type(x.dtype, np.complex64)
     if any(step % (2 * x.itemsize) for step in x.strides[:-1]) or x.strides[-1] != x.itemsize:
         x = np.ascontiguousarray(x)

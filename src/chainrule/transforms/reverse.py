@@ -118,9 +118,10 @@ def chosen(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
             raise RuntimeError(f"argnum must be int, got: {type(k)}")
         if not -len(args) <= k < len(args):
             raise RuntimeError(f"Got argnum={k}, but only {len(args)} positional inputs")
-    if len({k % len(args) for k in which}) != len(which):
-        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
-    return tuple(k % len(args) for k in which)
+    which = tuple(k % len(args) for k in which)
+    if len(set(which)) != len(which):
+        raise RuntimeError(f"argnums elements must be unique, got {which}")
+    return which
 
 
 def replaced(args: Sequence[Any], which: Sequence[int], values: Sequence[Any]) -> tuple[Any, ...]:

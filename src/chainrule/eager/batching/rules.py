@@ -19,6 +19,7 @@ from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, layers
 from chainrule.eager.levels import Batch
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.errors import ShapeError
 
 
 def aligned(call: Call) -> list[Any]:
@@ -60,6 +61,13 @@ def loss(call: Call) -> Any:
 def conjugate(call: Call) -> Any:
     """What is real is its own conjugate."""
     return same(call) if call.values(0).is_complex() else call.values(0)
+
+
+def view_as_complex(call: Call) -> Any:
+    """Pairs along the last axis of a sample."""
+    if not call.ndim(0):
+        raise ShapeError("Input tensor must have one or more dimensions")
+    return same(call)
 
 
 def cast(call: Call) -> Any:
@@ -163,8 +171,8 @@ def blanks(call: Call) -> list[Any]:
 
 BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("fill", "overwrite", "zero"), filling),
-    "conjugate": conjugate,
-    **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "view_as_complex", "tril",
+    "conjugate": conjugate, "view_as_complex": view_as_complex,
+    **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "tril",
                      "triu", "inv", "det", "cofactor", "together"), same),
     "cast": cast,
     "complex_of": elementwise, "binary_cross_entropy": loss,

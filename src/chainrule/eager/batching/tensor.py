@@ -244,8 +244,8 @@ class Batched(Tensor):
 
     # Writes
 
-    def _store(self, t: Tensor, result: Tensor) -> Tensor:
-        """Store ``result`` in the values of ``t``, self being the one of the higher level; returns t.
+    def _store(self, t: Tensor, result: Tensor, since: int | None) -> Tensor:
+        """Store ``result`` in the values of ``t``, self being the one of the higher level; returns t. ``since``: as `adopt`.
 
         RuntimeError where t has no room for the values of all samples.
         """
@@ -261,8 +261,9 @@ class Batched(Tensor):
         plain: Any = result
         if isinstance(result, Batched) and result.batch is self.batch:
             missing = len(have) - len(given)
+            since = getattr(result._bottom().node, "seq", None) if since is None else since
             plain = F.reshape(result.values, (self.batch.size, *(1,) * missing, *given)) if missing else result.values
-        t.values.copy_(plain)
+        inplace.adopt(t.values, plain, since)
         self.batch.wrote = True
         return t
 

@@ -35,14 +35,22 @@ def check_strides(size: Any, stride: Any, at: int, room: int, itemsize: int) -> 
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
     """The elements of the memory of ``input`` that ``stride`` leads to, ``storage_offset`` counting from its beginning."""
     shape, steps = tuple(size), tuple(stride)
-    at = input.storage_offset() if storage_offset is None else storage_offset
-    check_strides(shape, steps, at, owner_of(input.array).nbytes // input.itemsize, input.itemsize)
+    held = input._bottom()
+    start = held.storage_offset()
+    at = start if storage_offset is None else storage_offset
+    check_strides(shape, steps, at, owner_of(held.array).nbytes // input.itemsize, input.itemsize)
     base = views.base_of(input)
-    start = input.storage_offset()
     first = 0 if base is None else base.storage_offset()
     own = tuple(step // input.itemsize for step in input.array.strides)
     inside = reach(input.array.shape, own, start)
     low, high = reach(shape, steps, at)
+    if input.level and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
+        raise Refusal(
+            f"result = tensor.as_strided({list(shape)}, {list(steps)}, {at}) can access memory outside of `tensor`. `result` can "
+            f"access some memory in range [{low}, {high + 1}], but `tensor` can only access some memory in range [{inside[0]}, "
+            f"{inside[1] + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` call as a sequence "
+            "of PyTorch view operations"
+        )
     source = input
     if base is not None and base.dtype is input.dtype and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
         source, start = base, first  # the look goes beyond the view: it is one at the base
