@@ -46,10 +46,10 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     low, high = reach(shape, steps, at)
     if input.level and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
         raise Refusal(
-            f"result = tensor.as_strided({list(shape)}, {list(steps)}, {at}) can access memory outside of `tensor`. `result` can "
-            f"access some memory in range [{low}, {high + 1}], but `tensor` can only access some memory in range [{inside[0]}, "
-            f"{inside[1] + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` call as a sequence "
-            "of PyTorch view operations"
+            f"result = tensor.as_strided({list(shape)}, {list(steps)}, {at}) can access memory outside of `tensor`. `result` "
+            f"can access some memory in range [{low}, {high + 1}], but `tensor` can only access some memory in range "
+            f"[{inside[0]}, {inside[1] + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` "
+            "call as a sequence of PyTorch view operations"
         )
     source = input
     if base is not None and base.dtype is input.dtype and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
