@@ -402,7 +402,7 @@ class Parameter(Tensor):
 
 def _python(array: Any) -> Any:
     """Python numbers; half types by way of float32, which holds them exactly."""
-    if array.dtype.kind == "V" or array.dtype.name == "bfloat16":
+    if array.dtype.kind == "V" or (array.dtype.itemsize == 2 and array.dtype.name == "bfloat16"):
         array = array.astype(np.float32)
     return array.tolist()
 

@@ -336,7 +336,8 @@ def slopes_of(value: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]
     checked_number(value)
     if not isinstance(value, Tensor) or not value.requires_grad:
         return [wrap(np.zeros_like(x.array)) for x in leaves]
-    return list(engine.grad(value.sum(), leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
+    number = value.sum() if value.array.ndim else value
+    return list(engine.grad(number, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
 
 
 def representative(leaves: Sequence[Any]) -> Any:

@@ -114,7 +114,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             return
         if isinstance(value, (list, tuple)):
             raise TypeError
-        if any(isinstance(x, Tensor) and x.level for x in (input, value, *arrays)):
+        if input.level or getattr(value, "level", 0) or (arrays and any(isinstance(a, Tensor) for a in arrays)):
             store_batched(input, static, arrays, value)
             return
         if not arrays and is_view(input):
