@@ -150,3 +150,26 @@ def test_what_is_refused_leaves_the_stream_where_it_was() -> None:
         with pytest.raises(RuntimeError):
             bad()
     assert cr.get_rng_state().tolist() == before
+
+
+def test_binomial_has_its_mean_and_spread_and_repeats():
+    count, p = cr.full((20_000,), 12.0), cr.full((20_000,), 0.7)
+    cr.manual_seed(3)
+    found = cr.binomial(count, p)
+    assert found.dtype is cr.float32 and found.min().item() >= 0 and found.max().item() <= 12
+    assert found.mean().item() == pytest.approx(8.4, abs=0.05)
+    assert found.var().item() == pytest.approx(12 * 0.7 * 0.3, rel=0.05)
+    cr.manual_seed(3)
+    assert (cr.binomial(count, p) == found).all()
+    assert cr.binomial(cr.tensor([5.0, 5.0, 0.0]), cr.tensor([0.0, 1.0, 0.5])).tolist() == [0.0, 5.0, 0.0]
+    with pytest.raises(RuntimeError, match="floating-point"):
+        cr.binomial(cr.tensor([1]), cr.tensor([0.5]))
+    with pytest.raises(RuntimeError, match="must be >= 0"):
+        cr.binomial(cr.tensor([-1.0]), cr.tensor([0.5]))
+
+
+def test_feature_alpha_dropout_drops_whole_channels():
+    cr.manual_seed(0)
+    out = cr.nn.functional.feature_alpha_dropout(cr.randn(4, 8, 5), 0.5, training=True)
+    flat = out.std(2) < 1e-6
+    assert 0 < flat.sum().item() < 32
