@@ -183,6 +183,8 @@ def size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple[
 
 def only_known(name: str, options: dict[str, Any]) -> None:
     """Refuse a keyword that torch's creation functions do not have."""
+    if options.get("out") is not None:
+        raise TypeError(f"{name}() does not take out= yet: write out.copy_({name}(...)) instead")
     for key in options:
         if key not in ("layout", "pin_memory", "memory_format", "out"):
             raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
