@@ -85,6 +85,10 @@ def jvp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any
     if p.kind == ZERO_DERIVATIVE:
         return np.zeros_like(out)
     if p.kind == ELEMENTWISE:
+        if p.arity == 2 and len(live) == 2 and operands[0] is operands[1] and tangents[0] is tangents[1]:  # x * x
+            total = _total_partial(p, operands, out, params)
+            if total is not None:
+                return tangents[0] * total
         return _sum(_elementwise_tangent(p, i, tangents[i], operands, out, params) for i in live)
     if p.kind == LINEAR:
         return dispatch(p, [moved(p, i, t, operands[i]) for i, t in enumerate(tangents)], params)
@@ -103,6 +107,14 @@ def _elementwise_tangent(p: Primitive, i: int, t: Any, operands: Sequence[Any], 
         return rule(values, params)
     partial = rule(values, params)
     return t * (partial.item() if type(partial) is np.ndarray and not partial.ndim else partial)  # numbers take a faster path
+
+
+def _total_partial(p: Primitive, operands: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
+    """The derivative by both operands together; None if it is not given as a factor."""
+    rules = [p.rule(0), p.rule(1)]
+    if any(rule is None or "g" in rule.mentions for rule in rules):
+        return None
+    return _sum(rule(named(operands, out, i), params) for i, rule in enumerate(rules) if rule is not None)
 
 
 def moved(p: Primitive, i: int, t: Any, x: Any) -> Any:

@@ -153,7 +153,7 @@ def sweep(
     lone: Node | None = None  # while nothing else waits, the next node skips the heap
     lone_g: Any = None
     contributions: Any = roots
-    awaited: Counter[Any] | None = None  # from the first leaf with hooks on: how many contributions each leaf still awaits
+    awaited: Counter[Any] | None = None  # from the first leaf with hooks on: from how many nodes each leaf still awaits something
     deliver = False
     while True:
         for edge, g in contributions:
@@ -186,11 +186,10 @@ def sweep(
                     dense = False
                 before = leaves.get(edge)
                 leaves[edge] = g if before is None else before + g
-                if awaited is not None:
-                    awaited[edge] -= 1
+                if arrived is not None and (awaited is not None or edge.hooks is not None):
                     deliver = True
-                elif arrived is not None and edge.hooks is not None:
-                    deliver = True
+        if awaited is not None:
+            awaited.subtract({edge for edge, _ in contributions})
         if deliver:
             if awaited is None:
                 awaited = arrivals([*pending, lone], needed)
@@ -234,7 +233,7 @@ def sweep(
 
 
 def arrivals(roots: Iterable[Any], needed: Mapping[Any, bool] | None) -> Counter[Any]:
-    """How many contributions the nodes behind ``roots`` may bring to each leaf."""
+    """From how many of the nodes behind ``roots`` something may come to each leaf."""
     found: Counter[Any] = Counter()
     seen: set[Node] = set()
     stack = list(roots)
@@ -248,7 +247,7 @@ def arrivals(roots: Iterable[Any], needed: Mapping[Any, bool] | None) -> Counter
         elif node not in seen:
             seen.add(node)
             if needed is None or needed[node]:
-                stack += node.form.edges(node)
+                stack += set(node.form.edges(node))
     return found
 
 

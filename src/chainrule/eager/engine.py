@@ -307,6 +307,22 @@ def grad(
     return tuple(found)
 
 
+def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Any) -> list[Tensor]:
+    """`grad` where ``inputs`` are all the leaves there are: no way has to be looked for, and nothing is recorded."""
+    captured: dict[Any, Any] = {}
+
+    def arrived(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
+        captured[tensor] = leaves.pop(tensor) if tensor.hooks is None else tensor.hooks(leaves.pop(tensor))
+
+    def finish(leaves: dict[Tensor, Any]) -> None:
+        for tensor in list(leaves):
+            arrived(tensor, leaves)
+
+    run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), False, False, arrived, finish)
+    found = own_tensors(captured, inputs)
+    return [zeros_for(x, False) if g is None else g for g, x in zip(found, inputs, strict=True)]
+
+
 def has_batches(gradients: Any) -> bool:
     """Whether any of these cotangents has a value for each sample of a batch."""
     return any(isinstance(g, Tensor) and g.level for g in as_list(gradients))

@@ -16,16 +16,16 @@ import numpy as np
 
 from chainrule.core import rules
 from chainrule.core.box import dispatch
-from chainrule.core.primitive import LINEAR, NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
+from chainrule.core.primitive import ELEMENTWISE, LINEAR, MULTILINEAR, NON_DIFFERENTIABLE, ZERO_DERIVATIVE, Primitive
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views
-from chainrule.eager.lane import Lane
+from chainrule.eager.lane import Lane, remembered
 from chainrule.eager.levels import Level as Level
 from chainrule.eager.levels import enter, leave
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F, function_of
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Parameter, Tensor, wrap
 
 # Levels
 
@@ -169,15 +169,96 @@ def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: di
     if level is None or p.kind == NON_DIFFERENTIABLE:
         with stripped(operands, None):
             return dispatch(p, operands, params)
+    if p.arity == 1 and p.kind == LINEAR and p.outputs == 1 and p.pushforward is None and type(self) is Tensor:
+        return moved_along(self, p, level, params)
+    if p.kind in PLAIN and p.outputs == 1 and not p.moves and (parts := plain_parts(operands, level)) is not None:
+        arrays, slopes = parts
+        try:
+            raw = p.raw(*arrays, **params)
+            slope = rules.jvp(p, arrays, slopes, raw, params)
+        except tape.RECOVERABLE:
+            pass  # what goes wrong is told on the general path
+        else:
+            return dual_of(raw, slope, slopes, level)
     tangents = [tangent_of(x, level) for x in operands]
     with stripped(operands, level):
         result = function_of(p)(*operands, **params)
         pushed = push(p, operands, tangents, result, params)
     for k, (part, tangent) in enumerate(zip(several(result), several(pushed), strict=True)):
         if tangent is not None and part.dtype.differentiable:
-            attach(part, level, fitted(tangent, part))
+            slope = fitted(tangent, part)
+            if p.moves not in tape.VIEWS and (slope.base is not None or any(slope is other for other in tangents)):
+                slope = F.copy(slope)  # it may be written to
+            attach(part, level, slope)
             if k == 0:
                 keep(part, level, operands, tangents)
+    return result
+
+
+PLAIN: Final = (ELEMENTWISE, LINEAR, MULTILINEAR)
+
+
+def plain_parts(operands: Sequence[Any], level: Level) -> tuple[list[np.ndarray], list[np.ndarray | None]] | None:
+    """The arrays of the operands, and those of their tangents at ``level``.
+
+    None unless these are all there is: nothing to record, no other level, one plain dtype.
+    """
+    mode = modes.state()
+    if mode is not None and mode is not modes.NO_GRAD:
+        return None
+    common: Any = None
+    numbers = []
+    arrays: list[Any] = []
+    slopes: list[Any] = []
+    for x in operands:
+        slope = None
+        if type(x) is Tensor or type(x) is Parameter:
+            lane: Any = x.lane
+            if mode is None and (x.leaf or x.node is not None):
+                return None
+            if lane.dual:
+                t = lane.tangent
+                if lane.level is not level or t.lane is not lane.under or (mode is None and (t.leaf or t.node is not None)):
+                    return None
+                lane, slope = lane.under, t.array
+            if (common is not None and lane is not common) or not lane.plain:
+                return None
+            common = lane
+            arrays.append(x.array)
+        elif type(x) is float or type(x) is int:
+            numbers.append(len(arrays))
+            arrays.append(x)
+        else:
+            return None
+        slopes.append(slope)
+    for k in numbers:
+        arrays[k] = remembered(common, arrays[k])
+    return arrays, slopes
+
+
+def dual_of(raw: Any, slope: Any, slopes: Sequence[Any], level: Level) -> Tensor:
+    """A tensor of these values, and with this tangent, in memory of its own, where there is one."""
+    t: Tensor = wrap(np.asarray(raw))
+    if slope is not None:
+        tangent = fitted(slope, t)
+        if tangent.array.base is not None or any(tangent.array is other for other in slopes):
+            tangent = wrap(tangent.array.copy())
+        t.lane = DualLane(level, tangent, t.lane)
+    return t
+
+
+def moved_along(x: Tensor, p: Primitive, level: Level, params: dict[str, Any]) -> Any:
+    """A linear function of one tensor: that of its values, and that of its tangent."""
+    fun, lane = function_of(p), x.lane
+    tangent = tangent_of(x, level)
+    x.lane = without(lane, level)
+    try:
+        result = fun(x, **params)
+    finally:
+        x.lane = lane
+    attach(result, level, fitted(fun(tangent, **params), result))
+    if result.node is not None:
+        keep(result, level, (x,), (tangent,))
     return result
 
 

@@ -160,7 +160,7 @@ class enable_grad(_Switch):
     """Calls inside are recorded, also within `no_grad`."""
 
     def _target(self) -> Mode | None:
-        return changed(grad=True)
+        return None if state() is None else changed(grad=True)
 
 
 class set_grad_enabled(_Context):

@@ -21,7 +21,7 @@ from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, 
 from chainrule.core.rules import copied, next_seq
 from chainrule.core.sweep import Node, Port
 from chainrule.eager.modes import NO_GRAD, state
-from chainrule.eager.tape import TensorForm, recover
+from chainrule.eager.tape import RECOVERABLE, TensorForm, recover
 from chainrule.eager.tensor import LANES, Parameter, Tensor, scalar
 from chainrule.eager.views import Views, enter, prune, views_of
 
@@ -36,7 +36,7 @@ SCOPE: Final[dict[str, Any]] = {  # the global names of the functions written he
     "NO_GRAD": NO_GRAD, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "asarray": np.asarray,
     "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq, "prune": prune,
     "ref": ref, "enter": enter, "Views": Views, "views_of": views_of,
-    "recover": recover, "recoverable": (RuntimeWarning, ValueError, IndexError, TypeError), "scalar": scalar, "spec": spec,
+    "recover": recover, "recoverable": RECOVERABLE, "scalar": scalar, "spec": spec,
     "state": state,
 }  # fmt: skip
 
@@ -387,10 +387,14 @@ def _pull(pattern: Pattern, operands: list[str]) -> str:
     x, y = parts
     if y is None:
         return f"    return ((n.edge_x, {x}),)"
+    twice = ""
+    if pattern.scalars and not any("g" in rule[0] for rule in pattern.rules if rule):  # x * x: one product, not two and their sum
+        both = " + ".join(part.removeprefix("g * ") for part in (x, y))
+        twice = f"    if ex is ey and n.x is n.y:\n        return ((ex, g * ({both})),)\n"
     return (
         "    ex = n.edge_x\n    ey = n.edge_y\n"
         f"    if ey is None:\n        return ((ex, {x}),)\n"
-        f"    if ex is None:\n        return ((ey, {y}),)\n"
+        f"    if ex is None:\n        return ((ey, {y}),)\n{twice}"
         f"    return ((ex, {x}), (ey, {y}))"
     )
 

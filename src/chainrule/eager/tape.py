@@ -307,6 +307,9 @@ def run(p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
     return np.asarray(out) if isinstance(out, (np.generic, float, int, bool, complex)) else out
 
 
+RECOVERABLE: Final = (RuntimeWarning, ValueError, IndexError, TypeError)  # what a fast function leaves to a slower one
+
+
 def recover(fault: Exception, p: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
     """What a specialised function does when NumPy raises: warnings are silenced, errors explained."""
     if isinstance(fault, RuntimeWarning):

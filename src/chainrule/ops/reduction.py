@@ -258,14 +258,16 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """``log(sum(exp(x)))`` over ``axis``, without overflow."""
     axis = tuple(axis) if isinstance(axis, list) else axis
-    top = np.max(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
+    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
     top = np.where(np.isfinite(top), top, 0.0)
-    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    total = np.log(add_up(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.reshape(add_up(x, axis=axis).shape)
 
 
 general(logsumexp, lambda g, x, out, *, axis=None, keepdims=False:
-        restore(g, x, axis, keepdims) * np.exp(x - restore(out, x, axis, keepdims)), integers="float")  # fmt: skip
+        restore(g, x, axis, keepdims) * np.exp(x - restore(out, x, axis, keepdims)),
+        jvp=lambda t, x, out, *, axis=None, keepdims=False:
+        np.sum(t * np.exp(x - restore(out, x, axis, keepdims)), axis=axis, keepdims=keepdims), integers="float")  # fmt: skip
 
 # Questions without a derivative
 

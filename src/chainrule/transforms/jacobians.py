@@ -106,14 +106,43 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 
 
 def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """The second derivative of ``func``: forward over reverse.
+    """The second derivative of ``func``: reverse over reverse, all rows at once.
+
+    Where the outputs are more than one number their rows would be many: then ``func`` is called once more, and the Jacobian
+    taken forward over reverse.
 
     >>> import chainrule as cr
     >>> hessian(lambda x: (x**3).sum())(cr.tensor([1.0, 2.0]))
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    return jacfwd(jacrev(func, argnums), argnums)
+    by_rows = jacrev(jacrev(_single(func), argnums), argnums)
+    by_columns = jacfwd(jacrev(func, argnums), argnums)
+
+    @functools.wraps(func)
+    def second(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return by_rows(*args, **kwargs)
+        except _Several:
+            return by_columns(*args, **kwargs)
+
+    return second
+
+
+class _Several(Exception):
+    """The outputs of a function are more than one number."""
+
+
+def _single(func: Callable[..., Any]) -> Callable[..., Any]:
+    """``func``, but `_Several` if its outputs are more than one number."""
+
+    def single(*args: Any, **kwargs: Any) -> Any:
+        result = func(*args, **kwargs)
+        if sum(y.array.size for y in flatten(result)[0] if isinstance(y, Tensor)) > 1:
+            raise _Several
+        return result
+
+    return single
 
 
 def checked(y: Any) -> Tensor:

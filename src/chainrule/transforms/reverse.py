@@ -33,9 +33,11 @@ def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     tensor([ 3., 12.])
     """
 
+    both = grad_and_value(func, argnums, has_aux)
+
     @functools.wraps(func)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        slopes, value = grad_and_value(func, argnums, has_aux)(*args, **kwargs)
+        slopes, value = both(*args, **kwargs)
         return (slopes, value[1]) if has_aux else slopes
 
     return gradient
@@ -63,10 +65,10 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
                 f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {result.ndim} dims. "
                 "Maybe you wanted to use the vjp or jacrev APIs instead?"
             )
-        recorded = depends_on_more([result], mine)
-        slopes = unflatten(structure, pulled([result], mine, None, recorded))
-        value, aux = freed((result, aux), mine)
-        return slopes[0] if isinstance(argnums, int) else tuple(slopes), (value, aux) if has_aux else value
+        alone = not has_more([result], mine)
+        slopes = unflatten(structure, pulled([result], mine, None, not alone and modes.is_grad_enabled(), alone))
+        value = cut(result, mine) if alone else freed(result, mine)
+        return slopes[0] if isinstance(argnums, int) else tuple(slopes), (value, freed(aux, mine)) if has_aux else value
 
     return both
 
@@ -204,8 +206,13 @@ def has_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
     return any(isinstance(end, Tensor) and id(end) not in own for end in ends)
 
 
-def pulled(outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool) -> list[Tensor]:
-    """The gradients of the outputs by the inputs, zeros where there is none."""
+def pulled(
+    outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool, alone: bool = False
+) -> list[Tensor]:
+    """The gradients of the outputs by the inputs, zeros where there is none.
+
+    ``alone``: nothing else hangs on what was recorded, so that it is gone through as a whole and let go of.
+    """
     given = cotangents or [None] * len(outputs)
     for k, (y, g) in enumerate(zip(outputs, given, strict=True)):
         if g is not None:
@@ -217,14 +224,15 @@ def pulled(outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, r
         seeds = [F.broadcast_to(wrap(np.ones((), y.array.dtype)), y.array.shape) if g is None else g
                  for y, g in zip(outputs, given, strict=True)]  # fmt: skip
         below = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
-        return [batched(g, batch) for g in pulled(below[0], below[1], below[2], recorded)]
+        return [batched(g, batch) for g in pulled(below[0], below[1], below[2], recorded, alone)]
     pairs = list(zip(outputs, given, strict=True))
     live = [(y, g) for y, g in pairs if y.requires_grad]
     if not live:
         return [zeros_of(t) for t in mine]
-    found = engine.grad(
-        [y for y, _ in live], mine, [g for _, g in live], retain_graph=True, create_graph=recorded, materialize_grads=True
-    )
+    ys, gs = (list(part) for part in zip(*live, strict=True))
+    if alone:
+        return engine.grad_by_all(ys, mine, None if cotangents is None else gs)
+    found = engine.grad(ys, mine, gs, retain_graph=True, create_graph=recorded, materialize_grads=True)
     return [g for g in found if g is not None]
 
 
@@ -234,10 +242,17 @@ def freed(tree: Any, mine: Sequence[Tensor]) -> Any:
 
 
 def _freed(y: Any, mine: Sequence[Tensor]) -> Any:
-    if not isinstance(y, Tensor) or not y.requires_grad or depends_on_more([y], mine):
+    if not isinstance(y, Tensor) or depends_on_more([y], mine):
+        return y
+    return cut(y, mine)
+
+
+def cut(y: Tensor, mine: Sequence[Tensor]) -> Tensor:
+    """``y``, which depends on the inputs of this derivative alone, without its history."""
+    if not y.requires_grad:
         return y
     if isinstance(y, Batched):
-        return batched(_freed(y.values, mine), y.batch)
+        return batched(cut(y.values, mine), y.batch)
     t = y.detach()
     for lane in reversed(list(forward.layers(y))):  # the caller's tangents stay
         forward.attach(t, lane.level, _freed(lane.tangent, mine))
