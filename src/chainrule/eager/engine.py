@@ -307,7 +307,7 @@ def grad(
     return tuple(found)
 
 
-def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Any) -> list[Tensor]:
+def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Any, retain_graph: bool) -> list[Tensor]:
     """`grad` where ``inputs`` are all the leaves there are: no way has to be looked for, and nothing is recorded."""
     captured: dict[Any, Any] = {}
 
@@ -318,7 +318,7 @@ def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_output
         for tensor in list(leaves):
             arrived(tensor, leaves)
 
-    run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), False, False, arrived, finish)
+    run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), retain_graph, False, arrived, finish)
     found = own_tensors(captured, inputs)
     return [zeros_for(x, False) if g is None else g for g, x in zip(found, inputs, strict=True)]
 

@@ -80,12 +80,16 @@ def _product(x: Any, y: Any) -> Any:
 
 
 def _matmul_x(g: Any, x: Any, y: Any) -> Any:
+    if len(x.shape) == 1 and len(y.shape) == 2:
+        return np.matmul(g, mT(y))
     full, _, y_shape = _as_matrices(g, x, y)
     out = _product(full, mT(np.reshape(y, y_shape)))
     return np.reshape(out, (*out.shape[:-2], out.shape[-1])) if len(x.shape) == 1 else out
 
 
 def _matmul_y(g: Any, x: Any, y: Any) -> Any:
+    if len(x.shape) == 2 and len(y.shape) == 1:
+        return np.matmul(g, x)
     full, x_shape, _ = _as_matrices(g, x, y)
     out = _product(mT(np.reshape(x, x_shape)), full)
     return np.reshape(out, out.shape[:-1]) if len(y.shape) == 1 else out

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import levels
+from chainrule.eager import levels, modes
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.transforms.batching import vmap
 from chainrule.transforms.forward import dual, parted, primal_tree
@@ -17,8 +17,8 @@ from chainrule.transforms.reverse import (
     called,
     checked_outputs,
     chosen,
-    depends_on_more,
     freed,
+    has_more,
     parts_of,
     pulled,
     replaced,
@@ -48,10 +48,10 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
         outputs, shape = flatten(result)
         checked_outputs("vjp(f, *primals)", outputs)
-        recorded = depends_on_more(outputs, mine)
+        more = has_more(outputs, mine)
         blocks = []
         for y in outputs:
-            pull = functools.partial(rows_of, y, mine, recorded)
+            pull = functools.partial(rows_of, y, mine, more)
             rows = pull(np.ones_like(y)) if y.array.size == 1 else vmap(pull, chunk_size=chunk_size)(units(y))
             parts = [row.reshape(*y.array.shape, *x.array.shape) for row, x in zip(rows, mine, strict=True)]
             found = unflatten(structure, parts)
@@ -158,6 +158,6 @@ def units(y: Tensor) -> Tensor:
     return wrap(np.eye(n, dtype=y.array.dtype).reshape(n, *y.array.shape))
 
 
-def rows_of(y: Tensor, mine: list[Tensor], recorded: bool, unit: Tensor) -> list[Tensor]:
-    """The gradients of the inputs for one cotangent of an output."""
-    return pulled([y], mine, [unit], recorded)
+def rows_of(y: Tensor, mine: list[Tensor], more: bool, unit: Tensor) -> list[Tensor]:
+    """The gradients of the inputs for one cotangent of an output, which may depend on ``more`` than these inputs."""
+    return pulled([y], mine, [unit], more and modes.is_grad_enabled(), alone=not more)

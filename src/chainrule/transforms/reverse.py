@@ -99,7 +99,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             )
         if create_graph is None:
             create_graph = modes.is_grad_enabled() and (more or any(g.requires_grad for g in given))
-        return unflatten(structure, pulled(outputs, mine, given, create_graph))
+        return unflatten(structure, pulled(outputs, mine, given, create_graph, alone=not (more or create_graph)))
 
     value = freed(unflatten(shape, outputs), mine)
     return (value, pull, freed(aux, mine)) if has_aux else (value, pull)
@@ -211,7 +211,7 @@ def pulled(
 ) -> list[Tensor]:
     """The gradients of the outputs by the inputs, zeros where there is none.
 
-    ``alone``: nothing else hangs on what was recorded, so that it is gone through as a whole and let go of.
+    ``alone``: nothing but these inputs asks for a gradient of the outputs, so that all that was recorded is gone through.
     """
     given = cotangents or [None] * len(outputs)
     for k, (y, g) in enumerate(zip(outputs, given, strict=True)):
@@ -231,7 +231,8 @@ def pulled(
         return [zeros_of(t) for t in mine]
     ys, gs = (list(part) for part in zip(*live, strict=True))
     if alone:
-        return engine.grad_by_all(ys, mine, None if cotangents is None else gs)
+        again = cotangents is not None  # with other cotangents
+        return engine.grad_by_all(ys, mine, gs if again else None, retain_graph=again)
     found = engine.grad(ys, mine, gs, retain_graph=True, create_graph=recorded, materialize_grads=True)
     return [g for g in found if g is not None]
 

@@ -15,9 +15,11 @@ def product(call: Call, i: int = 0, j: int = 1) -> Any:
     """The matrix product of operands ``i`` and ``j``, vectors being rows on the left and columns on the right."""
     left, right = call.ndim(i), call.ndim(j)
     if call.holds(i) and not call.holds(j) and right <= 2:
-        return F.matmul(call.bare(i), call.bare(j))
+        return _rows_times(call.bare(i), call.bare(j), left == right == 2)
     if call.holds(j) and not call.holds(i) and left == 1:
         return F.matmul(*((call.bare(j), call.bare(i)) if right == 1 else (call.bare(i), call.bare(j))))
+    if call.holds(j) and not call.holds(i) and left == 2 and right == 1:
+        return F.matmul(call.bare(j), F.swapaxes(call.bare(i), axis1=-1, axis2=-2))
     x, y = (call.bare(k) for k in (i, j))
     rank = max(left, right, 2)
     if call.holds(i):
@@ -34,6 +36,14 @@ def product(call: Call, i: int = 0, j: int = 1) -> Any:
     if left == 1:
         out = F.squeeze(out, axis=-1 if right == 1 else -2)
     return out
+
+
+def _rows_times(x: Any, y: Any, fold: bool) -> Any:
+    """``x @ y`` for a y that all samples share: with ``fold`` one product of all their rows."""
+    if not fold:
+        return F.matmul(x, y)
+    n, rows, columns = x.array.shape
+    return F.reshape(F.mm(F.reshape(x, (n * rows, columns)), y), (n, rows, y.array.shape[1]))
 
 
 def _ranked(x: Any, rank: int) -> Any:
