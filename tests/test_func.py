@@ -66,7 +66,8 @@ def recorded(f: Scalar) -> Scalar:
 
     def slope(x: Any) -> Any:
         with cr.enable_grad():
-            t = x if x.requires_grad else x.clone().requires_grad_()
+            t = x if x.requires_grad else x.clone()
+            t.requires_grad = True
             return cr.autograd.grad(f(t), t, create_graph=True, materialize_grads=True)[0]
 
     return slope
@@ -190,3 +191,36 @@ def test_leaves_nothing_on_the_callers_tensors() -> None:
     assert not x.requires_grad
     assert x.grad is None
     assert repr(x) == "tensor([1., 1.])"
+
+
+@pytest.mark.parametrize("layout", [lambda: cr.zeros(2, 3, dtype=cr.float64), lambda: cr.zeros(3, 2, dtype=cr.float64).t()])
+@pytest.mark.parametrize("way", [func.jacfwd, func.jacrev])
+def test_views_from_before_a_write(layout: Any, way: Any) -> None:
+    def f(x: Any) -> Any:
+        y = layout()
+        v = y[:, 1]
+        y[0] = x * x
+        y.mul_(x[2])
+        return v
+
+    x = cr.tensor([1.0, 2.0, 3.0], dtype=cr.float64)
+    assert way(f)(x).tolist() == [[0.0, 12.0, 4.0], [0.0, 0.0, 0.0]]
+
+
+def test_tangents_of_different_tensors_are_apart() -> None:
+    def f(x: Any) -> Any:
+        y = x + 1
+        z = cr.stack([x])[0]
+        y.mul_(3)
+        z.mul_(5)
+        return x * 1.0, y, z
+
+    found = func.jvp(f, (cr.tensor([1.0, 2.0]),), (cr.tensor([1.0, 10.0]),))[1]
+    assert [t.tolist() for t in found] == [[1.0, 10.0], [3.0, 30.0], [5.0, 50.0]]
+    recorded = func.jvp(func.grad(lambda x: (f(x)[1] * x).sum()), (cr.tensor([1.0, 2.0]),), (cr.tensor([1.0, 10.0]),))[1]
+    assert recorded.tolist() == [6.0, 60.0]
+
+
+def test_hessian_of_several_outputs() -> None:
+    found = func.hessian(lambda x: cr.stack([x[0] ** 3, x[0] * x[1]]))(cr.tensor([2.0, 3.0]))
+    assert found.tolist() == [[[12.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]

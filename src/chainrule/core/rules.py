@@ -282,6 +282,11 @@ def copied(node: Node, x: Any, y: Any, out: Any) -> Node:
     return copy
 
 
+def apart(node: Node) -> Node:
+    """``node``, or a copy of it whose pull gives two operands that are one (``x * x``) a contribution each."""
+    return copied(node, node.x, node.y.view(), node.out) if type(node.y) is np.ndarray and node.y is node.x else node
+
+
 def record(form: Form, edges: tuple[Any, ...], operands: Sequence[Any], out: Any, params: Any, wrap: Any) -> Any:
     """Make the node of a call and the boxes of its outputs; ``wrap(array, edge)`` makes one."""
     p = form.primitive

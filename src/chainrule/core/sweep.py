@@ -153,7 +153,7 @@ def sweep(
     lone: Node | None = None  # while nothing else waits, the next node skips the heap
     lone_g: Any = None
     contributions: Any = roots
-    awaited: Counter[Any] | None = None  # from the first leaf with hooks on: from how many nodes each leaf still awaits something
+    awaited: Counter[Any] | None = None  # from the first leaf with hooks on: of how many nodes each awaits something
     deliver = False
     while True:
         for edge, g in contributions:

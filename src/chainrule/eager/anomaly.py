@@ -17,7 +17,7 @@ from chainrule.core.sweep import Node
 from chainrule.eager import modes, writes
 from chainrule.eager.gradfn import metadata_of
 from chainrule.eager.hooks import arranged
-from chainrule.eager.notice import ours
+from chainrule.eager.notice import user_frame
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import GraphError
 
@@ -65,10 +65,7 @@ class Anomaly(NamedTuple):
 
 def user_stack() -> list[str]:
     """The lines that led here, without chainrule's own frames at the end."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and ours(frame):
-        frame = frame.f_back
-    return traceback.format_stack(frame)
+    return traceback.format_stack(user_frame())
 
 
 _pulling: Final[ContextVar[tuple[Node, ...]]] = ContextVar("chainrule_pulling", default=())  # innermost last

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import NUMBERS
 from chainrule.core.spec import DType
-from chainrule.eager import numpy_creation  # noqa: F401  (declares NumPy's names)
+from chainrule.eager import levels, numpy_creation  # noqa: F401  (declares NumPy's names)
 from chainrule.eager.copying import of_class
 from chainrule.eager.data import array_of, is_sequence
 from chainrule.eager.layout import Size, require_cpu
@@ -30,6 +30,8 @@ def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tenso
         if not t.dtype.differentiable:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         t.requires_grad = True
+    if levels.present():
+        levels.remember(t)
     return t
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from chainrule.core.rules import next_seq
 from chainrule.core.spec import Spec
 from chainrule.core.sweep import Node
-from chainrule.eager import inplace, modes, pushforward, views
+from chainrule.eager import inplace, levels, modes, pushforward, views
 from chainrule.eager.batching import functions
 from chainrule.eager.batching.tensor import innermost
 from chainrule.eager.context import FunctionCtx, check_saved_type, kept_value
@@ -67,6 +67,7 @@ class Function(metaclass=FunctionMeta):
     _backward_cls: type[FunctionCtx]
     _form: CustomForm
     generate_vmap_rule = False
+    _for_transforms = False  # whether it is for functions that are transformed, though it has no setup_context
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
@@ -143,14 +144,14 @@ class Function(metaclass=FunctionMeta):
             bound = inspect.signature(cls.forward).bind(None, *args, **kwargs)
             refuse_keyword_only(bound.kwargs)
             args = bound.args[1:]
+        if levels.present() and not (separate or cls._for_transforms) and levels.are_transforms():
+            raise RuntimeError(
+                "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
+                "override the setup_context staticmethod. For more details, please see "
+                "https://pytorch.org/docs/main/notes/extending.func.html"
+            )
         batch = innermost(args)
         if batch is not None:
-            if not separate:
-                raise RuntimeError(
-                    "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
-                    "override the setup_context staticmethod. For more details, please see "
-                    "https://pytorch.org/docs/main/notes/extending.func.html"
-                )
             own = None if cls.vmap is Function.vmap else cls.vmap
             return functions.apply(cls.__name__, own, cls.generate_vmap_rule, cls.apply, args, batch)
         ctx: Any = object.__new__(cls._backward_cls)

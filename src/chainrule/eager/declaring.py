@@ -147,7 +147,8 @@ def function_class(body: Callable[..., Any], forward: Callable[..., Any], backwa
     """A Function with the name of ``body``."""
     name = getattr(body, "__name__", "function")
     title = "".join(part[:1].upper() + part[1:] for part in name.strip("<>").split("_"))
-    return type(title, (Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
+    own = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    return type(title, (Function,), {**own, "generate_vmap_rule": True, "_for_transforms": True})
 
 
 def declared(body: Callable[..., Any], rules: tuple[Rule | None, ...], derive: Callable[..., Any]) -> Callable[..., Any]:
@@ -222,7 +223,8 @@ def transposed(rule: Rule, values: dict[str, Any], g: Any, like: Any) -> Any:
     shape, dtype = like
     again = modes.is_grad_enabled()
     with modes.enable_grad():
-        t = wrap(np.zeros(shape, dtype.numpy)).requires_grad_()
+        t = wrap(np.zeros(shape, dtype.numpy))
+        t.leaf = True
         tangent = called(rule, {**values, "t": t})
         (found,) = engine.grad(tangent, t, g, create_graph=again, allow_unused=True)
     return found

@@ -21,7 +21,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, tape, views
 from chainrule.eager.lane import Lane, remembered
 from chainrule.eager.levels import Level as Level
-from chainrule.eager.levels import enter, leave
+from chainrule.eager.levels import enter, leave, remember
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F, function_of
@@ -256,9 +256,10 @@ def moved_along(x: Tensor, p: Primitive, level: Level, params: dict[str, Any]) -
         result = fun(x, **params)
     finally:
         x.lane = lane
-    attach(result, level, fitted(fun(tangent, **params), result))
-    if result.node is not None:
-        keep(result, level, (x,), (tangent,))
+    if result.dtype.differentiable:
+        attach(result, level, fitted(fun(tangent, **params), result))
+        if result.node is not None:
+            keep(result, level, (x,), (tangent,))
     return result
 
 
@@ -409,6 +410,9 @@ def store(t: Tensor, level: Level, value: Tensor) -> None:
     have = tangent_of(t, level)
     if have is None or value.level > have.level:
         have = with_room(t, level, value)
+    held = have._bottom()
+    base = views.base_of(held)
+    remember(held if base is None else base)  # tangents belong to derivatives: only writes to primals are of interest there
     have.copy_(value)
 
 

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.core.rules import copied, next_seq, space_of
+from chainrule.core.rules import apart, copied, next_seq, space_of
 from chainrule.core.sparse import settled
 from chainrule.core.sweep import Node, Port, project
 from chainrule.eager.accumulating import lock, store
@@ -192,9 +192,9 @@ class HookedForm:
                 return []
             g = _unboxed(seen, boxed)
             g = g[0] if single else g
-        pulled = list(self.inner.pull(node, g))
         if not self.after:
-            return pulled
+            return self.inner.pull(node, g)
+        pulled = list(self.inner.pull(apart(node), g))
         shown, places = arranged(node, pulled)
         for hook in list(self.after.values()):
             shown = _all_replaced(hook, hook(shown, seen), shown)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final
+from weakref import ref
 
 
 class Level:
@@ -20,6 +21,26 @@ class Level:
 
 # Whether a function of plain arrays is being differentiated: then no value may leave the tensors unseen.
 differentiating: Final[ContextVar[bool]] = ContextVar("chainrule_differentiating", default=False)
+
+
+class Derivative(Level):
+    """The level of one derivative: what was made within it may be written to."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.made: dict[int, ref[Any]] = {}
+
+    def remember(self, t: Any) -> None:
+        """``t`` was made within it."""
+        key = id(t)
+        self.made[key] = ref(t, lambda _: self.made.pop(key, None))
+
+    def was_made(self, t: Any) -> bool:
+        """Whether ``t`` is known to have been made within it."""
+        found = self.made.get(id(t))
+        return found is not None and found() is t
 
 
 class Batch(Level):
@@ -59,6 +80,32 @@ def outside(batch: Batch) -> Iterator[None]:
     finally:
         _levels.set(inside)
         _suspended.set(before)
+
+
+def remember(t: Any) -> None:
+    """``t`` was made within the derivatives that are under way."""
+    for level in present():
+        if isinstance(level, Derivative):
+            level.remember(t)
+
+
+def are_transforms() -> bool:
+    """Whether a function is being transformed here (which the levels of `forward_ad` are not about)."""
+    return any(type(level) is not Level for level in present())
+
+
+def refuse(name: str, instead: str = "") -> None:
+    """Raise RuntimeError if a function is being transformed here: ``name`` is not for that."""
+    if present() and are_transforms():
+        raise RuntimeError(f"You are attempting to call Tensor.{name}() {instead}{FORBIDDEN.format(name)}")
+
+
+FORBIDDEN: Final = (
+    "inside of a function being transformed by a functorch transform. This is unsupported, please attempt to use the "
+    "functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call {}() outside of a function being transformed "
+    "instead."
+)
+FUNCTIONAL: Final = "(or perhaps using torch.autograd.functional.* APIs) "
 
 
 def next_number() -> int:

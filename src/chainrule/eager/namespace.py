@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE, Primitive
-from chainrule.eager import engine, functions, hooks, mutating, random, views, writes
+from chainrule.eager import engine, functions, hooks, levels, mutating, random, views, writes
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
 from chainrule.eager.functions.indexing import getitem, setitem
@@ -143,7 +143,7 @@ def methods() -> dict[str, Any]:
     found |= {alias: found[name] for alias, name in ALIASES.items() if name in found}
     found |= {name: casting(dtype) for name, dtype in CASTS.items()}
     return found | {
-        "register_hook": hooks.register_hook, "retain_grad": hooks.retain_grad, "backward": backward,
+        "register_hook": hooks.register_hook, "retain_grad": retain_grad, "backward": backward,
         "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook, "_is_view": views.is_view,
         "cpu": lambda self: self, "apply": apply, "bernoulli": random.bernoulli, "multinomial": random.multinomial,
     }  # fmt: skip
@@ -205,7 +205,18 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     ``gradient`` is the cotangent of a tensor that is no scalar; ``retain_graph`` allows another pass;
     ``create_graph`` records the pass itself; ``inputs`` limits it to these tensors.
     """
+    if levels.present() and levels.are_transforms():
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     engine.backward(self, gradient, retain_graph, create_graph, inputs)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Let a backward pass fill ``.grad`` of this non-leaf too."""
+    levels.refuse("retain_grad")
+    hooks.retain_grad(self)
 
 
 def grad_fn(self: Tensor) -> Any:

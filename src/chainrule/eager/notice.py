@@ -19,6 +19,14 @@ def notice(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def user_frame() -> FrameType:
+    """The nearest frame that is not chainrule's own."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and ours(frame):
+        frame = frame.f_back
+    return frame
+
+
 def ours(frame: FrameType) -> bool:
     module: str | None = frame.f_globals.get("__name__")
     if module is None:

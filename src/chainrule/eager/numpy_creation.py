@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.box import derived
+from chainrule.eager import levels
 from chainrule.eager.tensor import Tensor, wrap
+
+
+def made(array: np.ndarray) -> Tensor:
+    """A new tensor, which derivatives that are under way know as theirs."""
+    t = wrap(array)
+    if levels.present():
+        levels.remember(t)
+    return t
 
 
 @derived(np.zeros_like)
@@ -32,14 +41,14 @@ def numpy_empty_like(prototype: Any, dtype: Any = None, order: str = "K", subok:
 @derived(np.empty)
 def numpy_empty(shape: Any, dtype: Any = float, order: str = "C", *, device: Any = None, like: Any = None) -> Tensor:
     """``np.empty(shape, like=t)``, a tensor (of zeros)."""
-    return wrap(np.zeros(shape, dtype))
+    return made(np.zeros(shape, dtype))
 
 
 @derived(np.full)
 def numpy_full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None,
                like: Any = None) -> Tensor:  # fmt: skip
     """``np.full(shape, fill_value, like=t)``, a tensor."""
-    return wrap(np.full(shape, fill_value, dtype))
+    return made(np.full(shape, fill_value, dtype))
 
 
 @derived(np.full_like)
@@ -53,19 +62,19 @@ def numpy_full_like(
 def _numpy_like(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     found = getattr(a.dtype, "numpy", a.dtype) if dtype is None else dtype
     array = np.full(tuple(a.shape) if shape is None else shape, value, found)
-    return a._for_each(wrap(array)) if isinstance(a, Tensor) else array
+    return a._for_each(made(array)) if isinstance(a, Tensor) else array
 
 
 @derived(np.zeros)
 def numpy_zeros(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
     """``np.zeros(shape, like=t)``, a tensor."""
-    return wrap(np.zeros(shape, dtype))
+    return made(np.zeros(shape, dtype))
 
 
 @derived(np.ones)
 def numpy_ones(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
     """``np.ones(shape, like=t)``, a tensor."""
-    return wrap(np.ones(shape, dtype))
+    return made(np.ones(shape, dtype))
 
 
 @derived(np.shape)

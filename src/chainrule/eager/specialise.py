@@ -388,9 +388,10 @@ def _pull(pattern: Pattern, operands: list[str]) -> str:
     if y is None:
         return f"    return ((n.edge_x, {x}),)"
     twice = ""
-    if pattern.scalars and not any("g" in rule[0] for rule in pattern.rules if rule):  # x * x: one product, not two and their sum
-        both = " + ".join(part.removeprefix("g * ") for part in (x, y))
-        twice = f"    if ex is ey and n.x is n.y:\n        return ((ex, g * ({both})),)\n"
+    if pattern.scalars and not any("g" in rule[0] for rule in pattern.rules if rule):
+        # x * x: one product, not two and their sum
+        both = " + ".join(str(part).removeprefix("g * ") for part in (x, y))
+        twice = f"    if ex is ey and n.x is n.y and type(g) is ndarray:\n        return ((ex, g * ({both})),)\n"
     return (
         "    ex = n.edge_x\n    ey = n.edge_y\n"
         f"    if ey is None:\n        return ((ex, {x}),)\n"

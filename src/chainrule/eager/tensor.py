@@ -15,7 +15,7 @@ from chainrule.core.box import Box
 from chainrule.core.primitive import Primitive
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import exports, leaving, modes
+from chainrule.eager import exports, leaving, levels, modes
 from chainrule.eager.lane import INFERENCE_LANES, LANES, Lane, lane_of, own_lane, remembered, scalar
 from chainrule.eager.layout import CONTIGUOUS_FORMAT, CPU, STRIDED, Device, Layout, MemoryFormat, Named, Size, require_cpu
 from chainrule.eager.notice import notice
@@ -231,6 +231,7 @@ class Tensor(Box, metaclass=Named):
             raise TypeError(
                 f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}"
             )
+        levels.refuse("requires_grad_", levels.FUNCTIONAL)
         self._require(requires_grad, "floating point dtype")
         return self
 

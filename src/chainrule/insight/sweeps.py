@@ -86,7 +86,7 @@ def contributions(step: Step, bars: dict[Value, np.ndarray]) -> list[tuple[int, 
                 g[value.edge.index] = bars[value]
     with np.errstate(all="ignore"):
         with modes.no_grad():  # a user's own backward runs as it would in a sweep
-            pulled = list(node.form.pull(node, g))
+            pulled = list(node.form.pull(rules.apart(node), g))
         found = []
         for i, edge in enumerate(node.form.edges(node)):
             if edge is not None and pulled and pulled[0][0] is edge:

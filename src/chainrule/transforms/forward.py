@@ -10,6 +10,7 @@ from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.errors import shape_text
+from chainrule.transforms.captured import Derivative
 from chainrule.transforms.reverse import called, checked_outputs, depends_on_more, freed, in_batches, parts_of, pulled, watched
 from chainrule.transforms.trees import Structure, flatten, unflatten
 
@@ -26,17 +27,15 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
     """
     inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
-    level = levels.enter()
-    try:
+    with Derivative([*inputs, *directions]) as level:
         duals = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
         result = func(*duals)
         result, aux = parts_of(result, has_aux, "jvp(f, primals, tangents)")
         outputs, shape = flatten(result)
         checked_outputs("jvp(f, primals, tangents)", outputs)
+        level.check(result, aux)
         parts = [parted(y, level, strict) for y in outputs]
         aux = None if aux is None else primal_tree(aux, level)
-    finally:
-        levels.leave(level)
     value, slope = (unflatten(shape, [part[k] for part in parts]) for k in (0, 1))
     return (value, slope, aux) if has_aux else (value, slope)
 
@@ -54,7 +53,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """
     inputs, structure = flatten(primals)
     mine = watched(inputs)
-    result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
+    with Derivative(mine) as level:
+        result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
+        level.check(result)
     outputs, shape = flatten(result)
     seeds = [in_batches(zeros_of(y), list(layers(y))[::-1]) for y in outputs]
     with modes.enable_grad():

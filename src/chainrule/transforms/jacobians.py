@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import levels, modes
+from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.transforms.batching import vmap
+from chainrule.transforms.captured import Derivative
 from chainrule.transforms.forward import dual, parted, primal_tree
 from chainrule.transforms.reverse import (
     Argnums,
@@ -45,7 +46,9 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
         mine = watched(inputs)
-        result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
+        with Derivative(mine) as level:
+            result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
+            level.check(result, aux)
         outputs, shape = flatten(result)
         checked_outputs("vjp(f, *primals)", outputs)
         more = has_more(outputs, mine)
@@ -80,17 +83,15 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
         beside: list[Any] = []
 
         def push(i: int, unit: Tensor) -> list[Tensor]:
-            level = levels.enter()
-            try:
+            with Derivative([*inputs, unit]) as level:
                 mine = [dual(x, unit, level) if k == i else x for k, x in enumerate(inputs)]
                 result = func(*replaced(args, which, unflatten(structure, mine)), **kwargs)
                 result, aux = parts_of(result, has_aux, "jacfwd(f)(*args)")
                 outputs, shape = flatten(result)
                 checked_outputs("jvp(f, primals, tangents)", outputs)
+                level.check(result, aux, mine)
                 beside[:] = shape, None if aux is None else primal_tree(aux, level)
                 return [parted(y, level, strict=False)[1] for y in outputs]
-            finally:
-                levels.leave(level)
 
         for i, x in enumerate(inputs):
             columns.append(vmap(functools.partial(push, i), out_dims=-1, randomness=randomness)(units(checked(x))))

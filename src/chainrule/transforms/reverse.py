@@ -17,6 +17,7 @@ from chainrule.eager.batching.tensor import Batched, Unbatched, batched, innermo
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, edge_of, wrap, zeros_of
+from chainrule.transforms.captured import Derivative
 from chainrule.transforms.trees import flatten, mapped, unflatten
 
 Argnums = int | tuple[int, ...]
@@ -57,7 +58,9 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
         inputs, structure = flatten([args[k] for k in which])
         mine = watched(inputs)
         inner = replaced(args, which, unflatten(structure, mine))
-        result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
+        with Derivative(mine) as level:
+            result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
+            level.check(result, aux)
         if not isinstance(result, Tensor):
             raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}")
         if result.ndim:
@@ -85,7 +88,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     inputs, structure = flatten(primals)
     mine = watched(inputs)
-    result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
+    with Derivative(mine) as level:
+        result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
+        level.check(result, aux)
     outputs, shape = flatten(result)
     checked_outputs("vjp(f, *primals)", outputs)
     more = has_more(outputs, mine)
@@ -161,7 +166,8 @@ def in_batches(x: Any, batches: Sequence[levels.Batch]) -> Tensor:
     """An alias of ``x`` that records, with a value for each sample of all these batches."""
     if not batches:
         t: Tensor = alias(x)
-        return t if t.requires_grad else t.requires_grad_()
+        t.leaf = t.leaf or t.node is None
+        return t
     *around, batch = batches
     return batched(in_batches(values_of(x, batch), around), batch)
 

@@ -271,8 +271,14 @@ class Input:
             x = self.x
             if isinstance(x, Tensor):
                 check_since(self.since, x.array, "checkpoint()", output_of(edge_of(x)))
-            return x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) and x.node is not None else x
-        return wrap(self.packed.array()).requires_grad_(self.x[0])
+            if not isinstance(x, Tensor) or x.node is None:
+                return x
+            t = x.detach()
+            t.leaf = x.requires_grad
+            return t
+        t = wrap(self.packed.array())
+        t.leaf = self.x[0]
+        return t
 
 
 # The reentrant way

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.core import spec
 from chainrule.core.primitive import Primitive
-from chainrule.eager import forward, inplace, leaving, tape
+from chainrule.eager import forward, inplace, leaving, levels, tape
 from chainrule.eager.lane import Lane
 from chainrule.eager.levels import Batch, Level
 from chainrule.eager.specialise import F, function_of
@@ -109,10 +109,6 @@ class BatchedLane(Lane):
 
 
 BATCHED_LANES: Final = {d.numpy: BatchedLane(d) for d in spec.DTYPES}
-FORBIDDEN: Final = (
-    "inside of a function being transformed by a functorch transform. This is unsupported, please attempt to use the "
-    "functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call"
-)
 FLOW: Final = (
     "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, "
     "please file an issue at https://github.com/pytorch/pytorch/issues ."
@@ -191,12 +187,11 @@ class Batched(Tensor):
         )
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        raise RuntimeError("You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* "
-                           f"APIs) {FORBIDDEN} requires_grad_() outside of a function being transformed instead.")  # fmt: skip
+        levels.refuse("requires_grad_", levels.FUNCTIONAL)
+        return self
 
     def retain_grad(self) -> None:
-        raise RuntimeError(f"You are attempting to call Tensor.retain_grad() {FORBIDDEN} retain_grad() outside of a function "
-                           "being transformed instead.")  # fmt: skip
+        levels.refuse("retain_grad")
 
     # What the values know
 
@@ -224,8 +219,12 @@ class Batched(Tensor):
         return self.values._version  # type: ignore[no-any-return]
 
     def _for_each(self, made: Tensor) -> Tensor:
-        whole = F.copy(F.broadcast_to(self.values._for_each(made), (self.batch.size, *made.array.shape)))
-        return batched(whole, self.batch)
+        one = self.values._for_each(made)
+        n, strides = made.array.ndim, made.array.strides
+        order = sorted(range(n), key=lambda axis: -strides[axis])  # each sample is to lie in memory as ``made`` does
+        rows = F.transpose(one, axes=tuple(order))
+        whole = F.copy(F.ascontiguousarray(F.broadcast_to(rows, (self.batch.size, *rows.array.shape))))
+        return batched(F.transpose(whole, axes=(0, *(1 + order.index(axis) for axis in range(n)))), self.batch)
 
     def _bottom(self) -> Tensor:
         return self.values._bottom()

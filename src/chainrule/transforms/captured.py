@@ -1,0 +1,92 @@
+"""The level of a derivative, at which writes to captured tensors are refused.
+
+A tensor that a function captures would keep a history of the derivative it was written to in, when that is over. What was
+made outside is known at the write by its history. A tensor without one may have been made outside or inside: what creation
+functions make inside is remembered; anything else is kept as it was, and put back if it has outlived the function.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.core.rules import next_seq
+from chainrule.core.sweep import Node, Port
+from chainrule.eager import levels, notice, views, writes
+from chainrule.eager.lane import own_lane
+from chainrule.eager.leaving import source_line
+from chainrule.eager.tensor import Tensor
+from chainrule.transforms.trees import flatten
+
+
+class Derivative(levels.Derivative):
+    """The level of one derivative by ``inputs``, as a context around the call of the function."""
+
+    __slots__ = ("before", "inputs", "since", "written")
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        super().__init__(levels.next_number())
+        self.inputs = inputs
+        self.since = next_seq()
+        self.written: dict[int, tuple[weakref.ref[Tensor], Any, str]] = {}  # with the values from before
+        self.before = self.about_to_write
+
+    def __enter__(self) -> Derivative:
+        levels.begin(self)
+        writes.guards.append(self.before)
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        writes.guards.remove(self.before)
+        levels.leave(self)
+
+    def about_to_write(self, t: Tensor) -> None:
+        """Raise RuntimeError if ``t`` was made outside, and remember it if that is not known."""
+        if self not in levels.present():
+            return
+        root = root_of(t)
+        if self.was_made(root) or any(root is root_of(x._bottom()) for x in self.inputs) or id(root) in self.written:
+            return
+        node: Any = root.node.node if type(root.node) is Port else root.node
+        line = source_line(notice.user_frame())
+        if type(node) is Node:
+            if node.seq < self.since:
+                raise RuntimeError(CAPTURED.format(line))
+        elif root.leaf:
+            raise RuntimeError(CAPTURED.format(line))
+        else:
+            self.written[id(root)] = weakref.ref(root), root.array.copy(), line
+
+    def check(self, *results: Any) -> None:
+        """After the call: RuntimeError if a tensor that was written to is still there, which has its old values again."""
+        if not self.written:
+            return
+        returned = [root_of(y._bottom()) for y in flatten(results)[0] if isinstance(y, Tensor)]
+        captured = [(t, values, line) for r, values, line in self.written.values()
+                    if (t := r()) is not None and not any(t is y for y in returned)]  # fmt: skip
+        for t, values, _ in captured:
+            restore(t, values)
+        if captured:
+            raise RuntimeError(CAPTURED.format(captured[0][2]))
+
+
+CAPTURED = (
+    "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation ({}) that "
+    "would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to explicitly "
+    "accept the mutated Tensor(s) as inputs."
+)
+
+
+def root_of(t: Tensor) -> Tensor:
+    """The tensor whose memory ``t`` looks at."""
+    base = views.base_of(t)
+    return t if base is None else base
+
+
+def restore(t: Tensor, values: Any) -> None:
+    """Let ``t``, which had no history, be as it was."""
+    t.array[...] = values
+    writes.log_write(t)
+    for part in (t, *(view for _, view in views.live(t))):
+        part.node, part.lane = None, own_lane(part.lane)
