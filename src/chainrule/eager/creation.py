@@ -17,6 +17,7 @@ from chainrule.eager.copying import of_class
 from chainrule.eager.data import array_of, is_sequence
 from chainrule.eager.layout import Size, require_cpu
 from chainrule.eager.notice import notice
+from chainrule.eager.out import filling
 from chainrule.eager.tensor import Parameter, Tensor, wrap
 from chainrule.ops.strided import distinct, reach, seen
 
@@ -185,16 +186,14 @@ def size_given(name: str, size: tuple[Any, ...], same: dict[str, Any]) -> tuple[
 
 def only_known(name: str, options: dict[str, Any]) -> None:
     """Refuse a keyword that torch's creation functions do not have."""
-    if options.get("out") is not None:
-        raise TypeError(f"{name}() does not take out= yet: write out.copy_({name}(...)) instead")
     for key in options:
-        if key not in ("layout", "pin_memory", "memory_format", "out"):
+        if key not in ("layout", "pin_memory", "memory_format"):
             raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
 
 
-zeros = _filled("zeros", 0)
-ones = _filled("ones", 1)
-empty = _filled("empty", 0)
+zeros = filling(_filled("zeros", 0))
+ones = filling(_filled("ones", 1))
+empty = filling(_filled("empty", 0))
 
 
 def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: DType | None = None, device: Any = None,
@@ -206,6 +205,7 @@ def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: DType | 
     return finish(seen(memory, tuple(size), tuple(stride), 0), requires_grad, device)
 
 
+@filling
 def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, device: Any = None,
          requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor of ``size``, filled with ``fill_value``."""
@@ -251,6 +251,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, dev
     return input._for_each(made)
 
 
+@filling
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None,
            requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The numbers from ``start`` (0) in steps, up to but without ``end``.
@@ -281,6 +282,7 @@ def _number(name: str, value: Any) -> Any:
     return value
 
 
+@filling
 def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``steps`` numbers from ``start`` to ``end`` inclusive, computed from both ends in the dtype, as torch does."""
@@ -302,6 +304,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None
     return finish(values.astype(found.numpy), requires_grad, device)
 
 
+@filling
 def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """``base`` to the powers of `linspace`."""
@@ -309,6 +312,7 @@ def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype:
     return finish((base**powers).astype(checked_dtype("logspace", dtype, spec.default_float()).numpy), requires_grad)
 
 
+@filling
 def eye(
     n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:

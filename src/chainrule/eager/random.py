@@ -15,6 +15,7 @@ from chainrule.eager import inplace, levels, modes, sampling
 from chainrule.eager.batching.tensor import INPLACE, Batched, batched, values_of
 from chainrule.eager.creation import checked_dtype, finish, listed_shape, only_known, size_given
 from chainrule.eager.generator import Generator, default_generator
+from chainrule.eager.out import filling
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, c_type_name, not_a_tensor, type_name
@@ -148,9 +149,9 @@ def _random(name: str, kernel: str, draw: Callable[[Generator, int, DType], np.n
     return make
 
 
-rand = _random("rand", "check_uniform_bounds", sampling.uniform)
+rand = filling(_random("rand", "check_uniform_bounds", sampling.uniform))
 rand.__doc__ = "Uniform random numbers in [0, 1)."
-randn = _random("randn", "normal_kernel_cpu", sampling.normal)
+randn = filling(_random("randn", "normal_kernel_cpu", sampling.normal))
 randn.__doc__ = "Standard normal random numbers."
 
 
@@ -164,6 +165,7 @@ def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool
     return randn(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **same)  # type: ignore[no-any-return]
 
 
+@filling
 def randint(low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
             dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Random whole numbers in [low, high); ``randint(high, size)`` starts at 0."""
@@ -189,6 +191,7 @@ def randint_like(input: Tensor, low: int | None = None, high: int | None = None,
     return randint(low or 0, high, tuple(input.array.shape), dtype=dtype or input.dtype)
 
 
+@filling
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
     """The numbers 0 to n-1 in random order."""
     if n < 0:
@@ -201,6 +204,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     return finish(drawn((n,), checked_dtype("randperm", dtype, spec.int64), draw), False, device)
 
 
+@filling
 @of_tensors
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
            dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
@@ -211,6 +215,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
             raise TypeError('normal() missing 1 required positional arguments: "size"')
         _require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
         found = checked_dtype("normal", dtype, spec.default_float())
+        _floats("normal_kernel_cpu", found)
         shape = listed_shape("normal", size, " (position 3)")
         made = drawn(shape, found, lambda n: sampling.normal(generator or default_generator, n, found, mean, std))
         return finish(made, requires_grad, device)
