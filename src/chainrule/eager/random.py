@@ -188,7 +188,7 @@ def randint_like(input: Tensor, low: int | None = None, high: int | None = None,
     """`randint` with the size and dtype of ``input``."""
     if high is None:
         low, high = 0, low
-    return randint(low or 0, high, tuple(input.array.shape), dtype=dtype or input.dtype)
+    return randint(low or 0, high, tuple(input.array.shape), dtype=dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 @filling

@@ -12,12 +12,13 @@ from chainrule.core.box import NUMBERS, Box
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.functions.axes import axis_of
-from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded
+from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, unrecorded
+from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.views import is_view
-from chainrule.eager.writes import touch
+from chainrule.eager.writes import guards, log_write, touch
 from chainrule.errors import (
     AxisError,
     IndexRefusal,
@@ -38,7 +39,7 @@ def getitem(input: Any, key: Any) -> Any:
     """``input[key]``."""
     try:
         kind = type(key)
-        if kind is int or kind is slice:
+        if kind is int or kind is slice or (kind is tuple and is_simple(key)):
             return F.getitem(input, key)
         basic, arrays = indexing.split_key(normal_key(key))
         if not arrays:
@@ -49,6 +50,14 @@ def getitem(input: Any, key: Any) -> Any:
         return F.take_items(input, *arrays, key=basic)
     except (IndexError, TypeError) as fault:
         raise _index_error(fault, key, input.array.shape) from None
+
+
+def is_simple(key: tuple[Any, ...]) -> bool:
+    """Whether a key consists of whole numbers and slices."""
+    return SIMPLE.issuperset(map(type, key))
+
+
+SIMPLE: Final = frozenset((int, slice))
 
 
 def normal_key(key: Any) -> Any:
@@ -104,6 +113,14 @@ def _checked_index(part: Tensor) -> Tensor:
 
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
+    kind = type(key)
+    if (kind is int or kind is slice or (kind is tuple and is_simple(key))) and stores_only(input, value):
+        try:
+            input.array[key] = value.array if type(value) is Tensor else value
+            log_write(input)
+            return
+        except (ValueError, IndexError, TypeError):
+            pass  # it is explained below
     try:
         static, arrays = indexing.split_key(normal_key(key))
         if value is None:
@@ -153,6 +170,17 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
+
+
+def stores_only(input: Any, value: Any) -> bool:
+    """Whether storing ``value`` in ``input`` is nothing else: no history, no views to tell, no cast, no memory in common."""
+    if type(input) is not Tensor or input.base is not None or not input.lane.plain or guards:
+        return False
+    if modes.state() is not NO_GRAD and not unrecorded(input, value):
+        return False
+    if type(value) is Tensor:
+        return value.lane is input.lane and value.base is None and value is not input
+    return type(value) is float or type(value) is int
 
 
 def store_batched(input: Tensor, key: Any, arrays: list[Any], value: Any) -> None:
