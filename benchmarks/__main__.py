@@ -1,7 +1,7 @@
 """``python -m benchmarks [NAME ...]``: one table, peers side by side in one process, medians of ratios.
 
 Times are of one thread. A ratio below 1 means that chainrule is faster. With names only the cases that contain
-one of them are run; ``--quick`` takes fewer repetitions.
+one of them are run (``vmap`` and ``"by hand"`` name the tables at the end); ``--quick`` takes fewer repetitions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"  # before NumPy is loaded
 
+import ctypes
 import importlib.util
 import statistics
 import subprocess
@@ -22,7 +23,8 @@ from typing import Any
 import numpy as np
 
 import chainrule
-from benchmarks.cases import CASES, Case
+from benchmarks import by_hand
+from benchmarks.cases import CASES, Case, one_by_one, per_sample
 
 TORCH = importlib.util.find_spec("torch") is not None
 AUTOGRAD = importlib.util.find_spec("autograd") is not None
@@ -108,6 +110,40 @@ def hips() -> None:
         print(f"{name:40} {mine:10.2f} us {other:10.2f} us {statistics.median(a / b for a, b in ratios):8.3f}")
 
 
+def batch_beside_loop(rounds: int) -> None:
+    """`vmap(grad)` over 1,000 samples, beside one call of the gradient for each."""
+    together, alone = per_sample(chainrule), one_by_one(chainrule)
+    together()
+    pairs = [(seconds(alone, 1), seconds(together, 5)) for _ in range(rounds)]
+    factor = statistics.median(a / b for a, b in pairs)
+    mine, other = (statistics.median(column) * 1e6 for column in zip(*pairs, strict=True))
+    verdict = "ok" if factor >= 50 else "OVER"
+    print(f"\n{'':40} {'loop':>13} {'vmap':>13} {'factor':>8} {'at least':>8}")
+    print(f"{'vmap(grad), 1,000 samples':40} {mine:10.2f} us {other:10.2f} us {factor:8.1f} {50:8}  {verdict}", flush=True)
+
+
+def keep_memory() -> None:
+    """Let the C library keep the memory that arrays free, for us and our peers: page faults are not what is timed."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc's
+        mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+
+
+def beside_hand(rounds: int) -> None:
+    """Derivatives beside those written by hand in NumPy."""
+    keep_memory()
+    print(f"\n{'':40} {'chainrule':>13} {'by hand':>13} {'ratio':>8} {'at most':>8}")
+    for case in by_hand.all_derivatives():
+        for name, ours, theirs, ceiling in case.rows():
+            ours()
+            pairs = [(seconds(ours, 5), seconds(theirs, 5)) for _ in range(rounds)]
+            ratio = statistics.median(a / b for a, b in pairs)
+            mine, other = (statistics.median(column) * 1e6 for column in zip(*pairs, strict=True))
+            verdict = "ok" if ratio <= ceiling else "OVER"
+            print(f"{name:40} {mine:10.2f} us {other:10.2f} us {ratio:8.3f} {ceiling:8.2f}  {verdict}", flush=True)
+
+
 def main(arguments: list[str]) -> None:
     quick = "--quick" in arguments
     names = [name for name in arguments if not name.startswith("-")]
@@ -126,6 +162,10 @@ def main(arguments: list[str]) -> None:
         import_time(rounds)
         if AUTOGRAD:
             hips()
+    if not names or "vmap" in names:
+        batch_beside_loop(rounds)
+    if not names or "by hand" in names:
+        beside_hand(rounds)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,48 @@ def large(t: Any) -> Callable[[], Any]:
     return run
 
 
+def hessian(t: Any) -> Callable[[], Any]:
+    x = t.linspace(-1, 1, 50, dtype=t.float64)
+
+    def rosenbrock(x: Any) -> Any:
+        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+    return lambda: t.func.hessian(rosenbrock)(x)
+
+
+def jacobian(mode: str) -> Callable[[Any], Callable[[], Any]]:
+    def case(t: Any) -> Callable[[], Any]:
+        t.manual_seed(0)
+        w, b, x = t.randn(100, 100) / 10, t.randn(100), t.randn(100)
+        return lambda: getattr(t.func, mode)(lambda x: t.tanh(x @ w + b))(x)
+
+    return case
+
+
+def sample_gradients(t: Any, n: int = 1000) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The gradient of a loss of one sample, and parameters, samples and targets."""
+    t.manual_seed(0)
+    shapes = ((10, 20), (20,), (20, 20), (20,), (20, 1), (1,))
+    parameters = [t.randn(*shape) * 0.3 for shape in shapes]
+
+    def loss(p: Any, x: Any, y: Any) -> Any:
+        h = t.tanh(x @ p[0] + p[1])
+        h = t.tanh(h @ p[2] + p[3])
+        return ((h @ p[4] + p[5] - y) ** 2).sum()
+
+    return t.func.grad(loss), (parameters, t.randn(n, 10), t.randn(n, 1))
+
+
+def per_sample(t: Any) -> Callable[[], Any]:
+    gradient, inputs = sample_gradients(t)
+    return lambda: t.func.vmap(gradient, in_dims=(None, 0, 0))(*inputs)
+
+
+def one_by_one(t: Any) -> Callable[[], Any]:
+    gradient, (p, xs, ys) = sample_gradients(t)
+    return lambda: [gradient(p, x, y) for x, y in zip(xs, ys, strict=True)]
+
+
 CASES = [
     Case("recorded x*y, 4 floats", product, 20_000, 0.55),
     Case("x*2.0", scalar_product, 20_000, 0.6),
@@ -172,4 +214,8 @@ CASES = [
     Case("200 scalar indexings", indexing, 30, 0.6),
     Case("double backward", double_backward, 300, 0.6),
     Case("6-op chain on 1e6 floats", large, 3, 1.0),
+    Case("hessian, 50-variable Rosenbrock", hessian, 20, 0.5),
+    Case("jacrev, tanh layer 100 -> 100", jacobian("jacrev"), 60, 0.5),
+    Case("jacfwd, tanh layer 100 -> 100", jacobian("jacfwd"), 60, 0.5),
+    Case("vmap(grad), 1,000 samples of an MLP", per_sample, 5, 1.0),
 ]

@@ -171,8 +171,15 @@ def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def product(x: Any, v: Any, *others: Any, **kwargs: Any) -> Any:
         given, ways = with_tangents("hvp", (x,), (v,))
-        _, pull = reverse.vjp(tensorial(lambda y: grad(f)(y, *others, **kwargs)), *given.trees)
-        return given.like_arguments(flatten(pull(*ways.trees))[0])[0]
+        if levels.present() or any(isinstance(part, Tensor) for part in (*given.leaves, *ways.leaves)):
+            _, pull = reverse.vjp(tensorial(lambda y: grad(f)(y, *others, **kwargs)), *given.trees)
+            return given.like_arguments(flatten(pull(*ways.trees))[0])[0]
+        leaves = given.as_leaves()
+        with modes.enable_grad():
+            value = watched(f, (*given.shaped(leaves), *others), kwargs)
+            slopes = slopes_of(value, leaves, create_graph=True)
+            again = levels.differentiating.get()
+            return given.like_arguments(pulled_back(slopes, leaves, ways.tensors, again))[0]
 
     return product
 
@@ -258,9 +265,13 @@ class Arguments:
         """Slopes as the caller's kinds of numbers, in trees like the arguments."""
         return self.shaped([plain(s, x) for s, x in zip(slopes, self.leaves, strict=True)])
 
+    def as_leaves(self) -> list[Tensor]:
+        """New leaves with the values to differentiate by."""
+        return [wrap(x.array).requires_grad_() for x in self.tensors]
+
     def by_one_pass(self, f: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
         """The value of ``f`` and its slopes, by one backward pass: nothing around it is differentiated otherwise."""
-        leaves = [wrap(x.array).requires_grad_() for x in self.tensors]
+        leaves = self.as_leaves()
         with modes.enable_grad():
             value = watched(f, self.replaced(leaves), kwargs)
             return value, slopes_of(value, leaves, create_graph=levels.differentiating.get())
@@ -349,6 +360,15 @@ def slopes_of(value: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]
         return [wrap(np.zeros_like(x.array)) for x in leaves]
     number = value.sum() if value.array.ndim else value
     return list(engine.grad(number, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
+
+
+def pulled_back(outputs: list[Any], leaves: list[Tensor], cotangents: list[Tensor], create_graph: bool) -> list[Any]:
+    """The cotangents of the leaves for these of the outputs, zero for what does not depend on them."""
+    live = [(y, g) for y, g in zip(outputs, cotangents, strict=True) if y.requires_grad]
+    if not live:
+        return [wrap(np.zeros_like(x.array)) for x in leaves]
+    ys, gs = (list(part) for part in zip(*live, strict=True))
+    return list(engine.grad(ys, leaves, gs, create_graph=create_graph, allow_unused=True, materialize_grads=True))
 
 
 def representative(leaves: Sequence[Any]) -> Any:
