@@ -14,9 +14,15 @@ class Level:
 
     __slots__ = ("alive", "number")
 
+    wrapper = ""  # how torch shows what belongs to it
+
     def __init__(self, number: int) -> None:
         self.number = number
         self.alive = True
+
+    def holds(self, t: Any) -> bool:
+        """Whether the tensor ``t`` belongs to it."""
+        return False
 
 
 # Whether a function of plain arrays is being differentiated: then no value may leave the tensors unseen.
@@ -27,6 +33,7 @@ class Derivative(Level):
     """The level of one derivative: what was made within it may be written to."""
 
     __slots__ = ("made",)
+    wrapper = "GradTrackingTensor(lvl={}, value="
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -47,12 +54,21 @@ class Batch(Level):
     """The level of one `vmap`: how many samples there are, and how random numbers are drawn for them."""
 
     __slots__ = ("randomness", "size", "wrote")
+    wrapper = "BatchedTensor(lvl={}, bdim=0, value="
 
     def __init__(self, number: int, size: int, randomness: str) -> None:
         super().__init__(number)
         self.size = size
         self.randomness = randomness  # "error", "different" or "same"
         self.wrote = False  # whether anything was written in place: then the function cannot be called a second time
+
+
+    def holds(self, t: Any) -> bool:
+        while t.level:
+            if t.batch is self:
+                return True
+            t = t.values
+        return False
 
 
 _levels: Final[ContextVar[tuple[Level, ...]]] = ContextVar("chainrule_levels", default=())
@@ -106,6 +122,18 @@ FORBIDDEN: Final = (
     "instead."
 )
 FUNCTIONAL: Final = "(or perhaps using torch.autograd.functional.* APIs) "
+
+
+def shown(t: Any) -> str:
+    """What torch prints for a tensor that belongs to functions that are being transformed; nothing for any other."""
+    around = [level for level in present() if level.holds(t)]
+    if not around:
+        return ""
+    text: str = t._bottom().text_of_values()
+    for level in around:
+        inner = text.replace("\n", "\n    ")
+        text = f"{level.wrapper.format(level.number)}\n    {inner}\n)"
+    return text
 
 
 def next_number() -> int:

@@ -374,7 +374,13 @@ class Tensor(Box, metaclass=Named):
 
     # Its text
 
+    def text_of_values(self) -> str:
+        """Its text without a word about gradients."""
+        return tensor_text(self.array, self.dtype.name, default_dtype_name=spec.default_float().name)
+
     def __repr__(self) -> str:
+        if levels.present() and (text := levels.shown(self)):
+            return text
         grad_fn = None
         if self.node is not None:
             edge = edge_of(self)

@@ -13,21 +13,22 @@ from typing import Any
 
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import levels, notice, views, writes
+from chainrule.eager import forward, levels, notice, tasks, views, writes
 from chainrule.eager.lane import own_lane
 from chainrule.eager.leaving import source_line
-from chainrule.eager.tensor import Tensor
+from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.transforms.trees import flatten
 
 
 class Derivative(levels.Derivative):
     """The level of one derivative by ``inputs``, as a context around the call of the function."""
 
-    __slots__ = ("before", "inputs", "since", "written")
+    __slots__ = ("before", "inputs", "since", "tracked", "written")
 
-    def __init__(self, inputs: Sequence[Tensor]) -> None:
+    def __init__(self, inputs: Sequence[Tensor], tracked: Sequence[Tensor] = ()) -> None:
         super().__init__(levels.next_number())
         self.inputs = inputs
+        self.tracked = tracked  # those that are on the tape
         self.since = next_seq()
         self.written: dict[int, tuple[weakref.ref[Tensor], Any, str]] = {}  # with the values from before
         self.before = self.about_to_write
@@ -40,6 +41,14 @@ class Derivative(levels.Derivative):
     def __exit__(self, *fault: object) -> None:
         writes.guards.remove(self.before)
         levels.leave(self)
+
+    def holds(self, t: Tensor) -> bool:
+        held = t._bottom()
+        if any(lane.level is self for lane in forward.layers(held)):
+            return True
+        ends = [edge_of(x._bottom()) for x in self.tracked]
+        reached = tasks.reachable([edge_of(held)]) if ends else ()
+        return any(end is edge for end in reached for edge in ends)
 
     def about_to_write(self, t: Tensor) -> None:
         """Raise RuntimeError if ``t`` was made outside, and remember it if that is not known."""

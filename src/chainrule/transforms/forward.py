@@ -53,7 +53,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """
     inputs, structure = flatten(primals)
     mine = watched(inputs)
-    with Derivative(mine) as level:
+    with Derivative(mine, mine) as level:
         result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
         level.check(result)
     outputs, shape = flatten(result)

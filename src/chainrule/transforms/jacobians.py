@@ -46,7 +46,7 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
         mine = watched(inputs)
-        with Derivative(mine) as level:
+        with Derivative(mine, mine) as level:
             result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
             level.check(result, aux)
         outputs, shape = flatten(result)

@@ -58,7 +58,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
         inputs, structure = flatten([args[k] for k in which])
         mine = watched(inputs)
         inner = replaced(args, which, unflatten(structure, mine))
-        with Derivative(mine) as level:
+        with Derivative(mine, mine) as level:
             result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
             level.check(result, aux)
         if not isinstance(result, Tensor):
@@ -88,7 +88,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     inputs, structure = flatten(primals)
     mine = watched(inputs)
-    with Derivative(mine) as level:
+    with Derivative(mine, mine) as level:
         result, aux = called(func, unflatten(structure, mine), {}, has_aux, "vjp(f, *primals)")
         level.check(result, aux)
     outputs, shape = flatten(result)

@@ -267,6 +267,8 @@ class Batched(Tensor):
         return t
 
     def __repr__(self) -> str:
+        if text := levels.shown(self):
+            return text
         inner = repr(self.values).replace("\n", "\n    ")
         return f"BatchedTensor(lvl={self.batch.number}, bdim=0, value=\n    {inner}\n)"
 
