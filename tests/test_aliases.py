@@ -129,7 +129,7 @@ ModuleNotFoundError: No module named 'torch.distributed': chainrule, which stand
 ModuleNotFoundError: No module named 'torch.optimm': chainrule, which stands for torch here, does not have it. The nearest: torch.optim.
 ModuleNotFoundError: No module named 'torch.eager': chainrule, which stands for torch here, does not have it.
 ModuleNotFoundError: No module named 'torch.nn.quantized': chainrule, which stands for torch here, does not have it.
-AttributeError: module 'chainrule' has no attribute 'relux': chainrule does not have it. The nearest: relu, relu_, elu.
+AttributeError: module 'chainrule' has no attribute 'relux': chainrule does not have it. The nearest: relu, rrelu, relu_.
 ModuleNotFoundError: No module named 'mxnet.gluon': chainrule, which stands for mxnet here, does not have it.
 ValueError: chainrule has no face for 'jax'; it has those of torch and mxnet
 """  # noqa: E501

@@ -146,6 +146,11 @@ _LATER["vmap"] = "chainrule.func"
 _LATER |= dict.fromkeys(
     ("batch_jacobian", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "chainrule.transforms.arrays"
 )
+_LATER |= dict.fromkeys(
+    ("adaptive_avg_pool1d", "avg_pool1d", "bilinear", "conv1d", "conv2d", "conv3d", "cosine_similarity", "group_norm",
+     "layer_norm", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance", "prelu", "rrelu", "selu"),
+    "chainrule.nn.functional",
+)  # fmt: skip
 _LATER |= {f"{name}Tensor": "chainrule.eager.typed" for name in _TYPED}
 
 

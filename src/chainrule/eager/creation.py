@@ -356,6 +356,14 @@ def new_like(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any
     return finish(array_of(data, checked_dtype("new_tensor", dtype, self.dtype)), requires_grad, device)
 
 
+def new_empty_strided(self: Tensor, size: Sequence[int], stride: Sequence[int], *, dtype: DType | None = None,
+                      device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of this one's dtype and any values whose elements lie ``stride`` apart."""
+    if self.level:  # the samples as they would lie one by one, one after the other
+        return self._for_each(empty_strided(size, stride, dtype=dtype or self.dtype))
+    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+
+
 def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """torch's old way to make a tensor of this one's dtype: of a size, or with the numbers of a sequence."""
     made = new_tensor(Tensor, *args, **kwargs)
@@ -363,6 +371,7 @@ def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 Tensor.new = new  # type: ignore[method-assign]
+Tensor.new_empty_strided = new_empty_strided  # type: ignore[attr-defined]
 Tensor.new_zeros = _new("new_zeros", 0)  # type: ignore[method-assign]
 Tensor.new_ones = _new("new_ones", 1)  # type: ignore[method-assign]
 Tensor.new_empty = _new("new_empty", 0)  # type: ignore[method-assign]

@@ -24,14 +24,14 @@ from chainrule.ops.strided import memory_of
 BY_UFUNC: Final = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide}
 BY_FUNCTION: Final = (
     "pow", "remainder", "fmod", "clamp", "neg", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tan", "tanh",
-    "sigmoid", "relu", "abs", "floor", "ceil", "round", "trunc", "sign", "square", "tril", "triu", "cumsum", "cumprod", "lerp",
-    "erf", "clip", "log1p", "expm1", "absolute", "acos", "acosh", "addmm", "addmv", "addr", "baddbmm", "addbmm", "addcmul",
-    "addcdiv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan2", "arctan", "arctanh", "asin", "asinh", "atan2", "atan",
-    "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "clamp_min", "clamp_max", "conj_physical", "copysign",
-    "cosh", "deg2rad", "divide", "eq", "erfc", "erfinv", "exp2", "fix", "float_power", "floor_divide", "frac", "ge", "greater",
-    "greater_equal", "gt", "heaviside", "hypot", "ldexp", "le", "less", "less_equal", "log10", "log2", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "lt", "multiply", "nan_to_num", "ne", "negative", "not_equal",
-    "rad2deg", "renorm", "sgn", "sinc", "sinh", "subtract", "true_divide", "xlogy",
+    "sigmoid", "relu", "abs", "floor", "ceil", "round", "trunc", "sign", "square", "tril", "triu", "cumsum", "cumprod",
+    "lerp", "erf", "clip", "log1p", "expm1", "absolute", "acos", "acosh", "addmm", "addmv", "addr", "baddbmm", "addbmm",
+    "addcmul", "addcdiv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan2", "arctan", "arctanh", "asin", "asinh", "atan2",
+    "atan", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "clamp_min", "clamp_max", "conj_physical",
+    "copysign", "cosh", "deg2rad", "digamma", "divide", "eq", "erfc", "erfinv", "exp2", "fix", "float_power", "floor_divide",
+    "frac", "ge", "greater", "greater_equal", "gt", "heaviside", "hypot", "ldexp", "le", "lgamma", "less", "less_equal",
+    "log10", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "multiply", "nan_to_num",
+    "ne", "negative", "not_equal", "rad2deg", "renorm", "sgn", "sinc", "sinh", "subtract", "true_divide", "xlogy",
 )  # fmt: skip
 STORING: Final = (
     "masked_fill", "scatter", "scatter_add", "scatter_reduce", "index_reduce", "index_add", "index_fill", "index_copy",

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.eager.functions.products import matmul
-from chainrule.eager.functions.reductions import vector_norm
+from chainrule.eager.functions.products import Slogdet, matmul, multi_dot
+from chainrule.eager.functions.products import slogdet as _slogdet
+from chainrule.eager.functions.reductions import result_text, vector_norm
 from chainrule.eager.namespace import function_named
 from chainrule.errors import missing
 
-__all__ = ["matmul", "norm", "vector_norm"]
+__all__ = ["matmul", "multi_dot", "norm", "slogdet", "vector_norm"]
 FROM_TABLE = ("inv", "det", "solve")
+
+
+class LinalgSlogdet(Slogdet):
+    """`torch.slogdet`'s result under its other name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return result_text("linalg_slogdet", self)
+
+
+def slogdet(A: Any) -> LinalgSlogdet:
+    """The sign of the determinant, and the logarithm of its size."""
+    return LinalgSlogdet(*_slogdet(A))
 
 
 def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Any:

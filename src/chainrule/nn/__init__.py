@@ -40,7 +40,7 @@ from chainrule.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from chainrule.nn.modules.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from chainrule.nn.modules.conv import Conv1d, Conv2d, Conv3d
 from chainrule.nn.modules.distance import CosineSimilarity, PairwiseDistance
-from chainrule.nn.modules.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
+from chainrule.nn.modules.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from chainrule.nn.modules.flatten import Flatten, Unflatten
 from chainrule.nn.modules.linear import Bilinear, Identity, Linear
 from chainrule.nn.modules.loss import (
@@ -67,7 +67,7 @@ from chainrule.nn.modules.loss import (
     TripletMarginWithDistanceLoss,
 )  # fmt: skip
 from chainrule.nn.modules.module import Module
-from chainrule.nn.modules.normalization import LayerNorm
+from chainrule.nn.modules.normalization import GroupNorm, LayerNorm
 from chainrule.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,

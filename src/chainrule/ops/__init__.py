@@ -6,6 +6,7 @@ from chainrule.ops import (
     convolution,
     elementwise,
     fourier,
+    gamma,
     indexing,
     linalg,
     losses,
@@ -20,6 +21,6 @@ from chainrule.ops import (
 )
 
 __all__ = [
-    "activation", "composite", "convolution", "elementwise", "fourier", "indexing", "linalg", "losses", "pooling",
+    "activation", "composite", "convolution", "elementwise", "fourier", "gamma", "indexing", "linalg", "losses", "pooling",
     "reduction", "scan", "scipy_special", "shaping", "special", "strided", "windows",
 ]  # fmt: skip

@@ -73,6 +73,33 @@ def _channels(v: Any, ndim: int) -> Any:
     return v if v is None else np.reshape(v, (-1,) + (1,) * (ndim - 2))
 
 
+def _grouped(x: Any, like: Any, groups: int) -> Any:
+    """``x``, shaped like ``like``, with the channels of a group along one last axis."""
+    return np.reshape(x, (like.shape[0], groups, -1))
+
+
+@function
+def group_norm(x: Any, y: Any = None, z: Any = None, *, groups: int, eps: float = 1e-5) -> Any:
+    """``(x - mean) / sqrt(variance + eps) y + z`` over the channels of each group."""
+    standard = np.reshape(_standard(_grouped(x, x, groups), (-1,), eps)[0], tuple(x.shape))
+    return _scaled(standard, _channels(y, len(x.shape)), _channels(z, len(x.shape)))
+
+
+def _group_norm_x(g: Any, x: Any, y: Any, groups: int, eps: float) -> Any:
+    g = _grouped(_scaled(g, _channels(y, len(x.shape)), None), x, groups)
+    return np.reshape(_standard_pullback(g, _grouped(x, x, groups), (-1,), eps), tuple(x.shape))
+
+
+def _group_norm_y(g: Any, x: Any, groups: int, eps: float) -> Any:
+    standard = np.reshape(_standard(_grouped(x, x, groups), (-1,), eps)[0], tuple(x.shape))
+    return np.sum(g * standard, axis=_batch(x))
+
+
+composite(group_norm, lambda g, x, y, *, groups, eps=1e-5: _group_norm_x(g, x, y, groups, eps),
+          lambda g, x, *, groups, eps=1e-5: _group_norm_y(g, x, groups, eps), lambda g: np.sum(g, axis=_batch(g)),
+          integers="float", torch="", node="NativeGroupNormBackward0")  # fmt: skip
+
+
 def _batch(x: Any) -> tuple[int, ...]:
     return (0, *range(2, len(x.shape)))
 

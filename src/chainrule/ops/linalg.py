@@ -240,6 +240,19 @@ def det(x: Any) -> Any:
 
 
 @function
+def slogdet(x: Any) -> Any:
+    """The sign of the determinant, and the logarithm of its size."""
+    _square("linalg.slogdet", x)
+    return tuple(np.linalg.slogdet(x))
+
+
+@derived(np.linalg.slogdet)
+def numpy_slogdet(a: Any) -> Any:
+    """NumPy's slogdet."""
+    return slogdet(a)
+
+
+@function
 def cofactor(x: Any) -> Any:
     """The matrix of cofactors, ``det(x) inv(x).T``; by singular values, so that x may be singular."""
     if not np.isfinite(x).all():
@@ -286,6 +299,8 @@ general(inv, lambda g, out: -np.matmul(mT(out), np.matmul(g, mT(out))), node="Li
         integers="float", holomorphic=True)  # fmt: skip
 general(det, lambda g, x: np.reshape(g, (*g.shape, 1, 1)) * cofactor(x), node="LinalgDetBackward0",
         integers="float", holomorphic=True)  # fmt: skip
+general(slogdet, lambda g, x: None if g[1] is None else np.reshape(g[1], (*g[1].shape, 1, 1)) * mT(inv(x)), outputs=2,
+        torch="", node="LinalgSlogdetBackward0", integers="float")  # fmt: skip
 general(cofactor, lambda g, x, out: _cofactor_pullback(g, x, out), holomorphic=True, torch="")
 general(solve, lambda g, x, y, out: _solve_x(g, x, y, out), lambda g, x, y: solve(mT(x), g), node="LinalgSolveExBackward0",
         integers="float", holomorphic=True)  # fmt: skip

@@ -20,6 +20,7 @@ from chainrule.ops import (
     composite,
     convolution,
     elementwise,
+    gamma,
     indexing,
     linalg,
     losses,
@@ -97,7 +98,7 @@ DOMAINS: dict[Any, list[tuple[float, float]]] = {  # where -2 to 2 for every ope
     activation.prelu: [(-2, -0.2), (-2, 2)], activation.hardtanh: [(-0.9, 0.9)], activation.hardsigmoid: [(-2, 2)],
     activation.hardswish: [(-2.5, 2.5)], activation.hardshrink: [(0.6, 2)], activation.softshrink: [(-2, -0.6)],
     activation.threshold: [(0.4, 2)], elementwise.logit: [(0.2, 0.8)], elementwise.xlogy: [(-2, 2), (0.3, 2)], elementwise.addcdiv: [(-2, 2), (-2, 2), (0.5, 2)],
-    elementwise.frac: [(1.1, 1.9)], special.erfinv: [(-0.8, 0.8)], np.floor: [(1.1, 1.9)], np.ceil: [(1.1, 1.9)],
+    elementwise.frac: [(1.1, 1.9)], special.erfinv: [(-0.8, 0.8)], gamma.lgamma: [(0.5, 2)], gamma.digamma: [(0.5, 2)], gamma.polygamma: [(0.5, 2)], np.floor: [(1.1, 1.9)], np.ceil: [(1.1, 1.9)],
     np.trunc: [(1.1, 1.9)], np.rint: [(1.1, 1.4)], np.round: [(1.1, 1.4)], np.sign: [(0.2, 2)],
     np.floor_divide: [(3.1, 3.2), (0.56, 0.58)], elementwise.div_rounded: [(3.1, 3.2), (0.56, 0.58)],
 }  # fmt: skip
@@ -109,7 +110,7 @@ MORE_PARAMS: dict[Any, list[dict[str, Any]]] = {
     activation.hardshrink: [{"lambd": 0.1}], activation.softshrink: [{"lambd": 0.1}],
     elementwise.add_scaled: [{"alpha": 2.0}], elementwise.sub_scaled: [{"alpha": 2.0}],
     elementwise.div_rounded: [{"rounding_mode": "floor"}, {"rounding_mode": "trunc"}],
-    special.gelu: [{"approximate": "tanh"}], np.round: [{"decimals": 1}],
+    special.gelu: [{"approximate": "tanh"}], gamma.polygamma: [{"order": 1}, {"order": 2}], np.round: [{"decimals": 1}],
 }  # fmt: skip
 
 
@@ -465,9 +466,13 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     np.matmul: _matmul, linalg.einsum: _einsum, linalg.solve: _solve,
     linalg.inv: lambda m: _many(((_matrix(m),), {}), ((_matrix(m, 2, 3),), {})),
     linalg.det: lambda m: _many(((_matrix(m),), {}), ((_matrix(m, 2, 3),), {}), ((_matrix(m, 1),), {})),
+    linalg.slogdet: lambda m: _many(((_matrix(m),), {}), ((_matrix(m, 2, 3),), {}), ((_matrix(m, 1),), {})),
     linalg.cofactor: lambda m: _one(_matrix(m)),
     composite.softmax: _softmax, composite.log_softmax: _softmax,
     composite.layer_norm: _norm_layers, composite.batch_norm: _batch_norms,
+    composite.group_norm: lambda m: _many(((m(2, 4, 3), m(4), m(4)), {"groups": 2}), ((m(3, 4), None, None), {"groups": 1}),
+                                          ((m(2, 4, 2, 2), m(4), None), {"groups": 4, "eps": 1e-3})),
+
     activation.glu: lambda m: _each((m(2, 4, 3),), {"axis": 1}, {"axis": -2}),
     activation.rrelu: lambda m: _one(m(2, 3), m(2, 3)),
     losses.mse_loss: lambda m: _losses(m, m(2, 3), m(2, 3)), losses.nll_loss: _nll,

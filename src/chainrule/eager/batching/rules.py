@@ -173,7 +173,7 @@ BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("fill", "overwrite", "zero"), filling),
     "conjugate": conjugate, "view_as_complex": view_as_complex,
     **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "tril",
-                     "triu", "inv", "det", "cofactor", "together"), same),
+                     "triu", "inv", "det", "slogdet", "cofactor", "together"), same),
     "cast": cast,
     "complex_of": elementwise, "binary_cross_entropy": loss,
     **axes.RULES, **shapes.RULES, **indexing.RULES, **products.RULES, **images.RULES,

@@ -34,6 +34,7 @@ METHODS_ONLY: Final = (
 HELPERS: Final = (
     "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem",
     "vector_norm", "dtype_asked", "alias", "result_text", "named_pair", "H", "T", "mH", "mT",
+    "multi_dot",
 )  # fmt: skip; for other rooms
 STORED: Final = {  # which take out=
     "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min",

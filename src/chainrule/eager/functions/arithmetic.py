@@ -158,6 +158,15 @@ def clamp_max(input: Any, max: Any) -> Any:
     return F.clip(input, None, max)
 
 
+def polygamma(n: Any, input: Any = None) -> Any:
+    """The n-th derivative of `digamma`; as a method ``input.polygamma(n)``."""
+    if isinstance(n, Tensor):
+        n, input = input, n
+    if n < 0:
+        raise Refusal("polygamma(n, x) does not support negative n.")
+    return F.polygamma(input, order=n)
+
+
 def float_power(input: Any, exponent: Any) -> Any:
     """``input ** exponent`` in double precision."""
     first, second = (x.cast(x.dtype.to_complex() if x.is_complex() else spec.float64) if isinstance(x, Tensor) else x

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager.functions.axes import no_tensor
+from chainrule.eager.functions.reductions import result_text
 from chainrule.eager.functions.shapes import stack
 from chainrule.eager.out import into
 from chainrule.eager.specialise import F
@@ -234,6 +236,75 @@ def matrix_power(input: Any, n: int) -> Any:
     for _ in range(n):
         out = F.copy(input) if out is None else matmul(out, input)
     return F.multiply(input, 0.0) + np.eye(input.array.shape[-1], dtype=input.array.dtype) if out is None else out
+
+
+class Slogdet(NamedTuple):
+    """A determinant as its sign and the logarithm of its size."""
+
+    sign: Any
+    logabsdet: Any
+
+    def __repr__(self) -> str:
+        return result_text("slogdet", self)
+
+
+def slogdet(input: Any) -> Any:
+    """The sign of the determinant, and the logarithm of its size."""
+    if input.dtype.is_complex:
+        raise NotImplementedError("slogdet of complex matrices is not there yet: torch.linalg.det(A) is")
+    return Slogdet(*F.slogdet(input))
+
+
+def logdet(input: Any) -> Any:
+    """The logarithm of the determinant, NaN where that is negative."""
+    sign, size = slogdet(input)
+    return F.where(sign < 0, math.nan, size)
+
+
+def multi_dot(tensors: Any) -> Any:
+    """The product of several matrices (the first may be a row, the last a column), in the order that takes least work."""
+    parts = list(tensors)
+    if len(parts) < 2:
+        raise Refusal(f"multi_dot(): expected at least 2 tensors but got {len(parts)}")
+    row, column = parts[0].ndim == 1, parts[-1].ndim == 1
+    for k, x in enumerate(parts):
+        wanted = "1D or 2D" if k in (0, len(parts) - 1) else "2D"
+        if x.ndim != 2 and not (x.ndim == 1 and k in (0, len(parts) - 1)):
+            raise Refusal(f"multi_dot(): tensor {k} must be {wanted} but got {x.ndim}D")
+    if row:
+        parts[0] = F.reshape(parts[0], (1, -1))
+    if column:
+        parts[-1] = F.reshape(parts[-1], (-1, 1))
+    sizes = [x.array.shape[0] for x in parts] + [parts[-1].array.shape[1]]
+    for k in range(1, len(parts)):
+        if parts[k - 1].array.shape[1] != parts[k].array.shape[0]:
+            shapes = [shape_text(parts[j].array.shape) for j in (k - 1, k)]
+            raise ShapeError(
+                f"multi_dot(): tensors {k - 1} and {k} with shapes {shapes[0]} and {shapes[1]} cannot be multiplied"
+            )
+    out = _in_order(parts, _splits(sizes), 0, len(parts) - 1)
+    shape = out.array.shape
+    return F.reshape(out, (*(() if row else shape[:1]), *(() if column else shape[1:]))) if row or column else out
+
+
+def _splits(sizes: list[int]) -> dict[tuple[int, int], int]:
+    """Where to split each run of matrices so that their product takes the fewest multiplications."""
+    n = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(n)}
+    best: dict[tuple[int, int], int] = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            found = [(cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)]
+            cost[i, j], best[i, j] = min(found)
+    return best
+
+
+def _in_order(parts: list[Any], split: dict[tuple[int, int], int], i: int, j: int) -> Any:
+    if i == j:
+        return parts[i]
+    k = split[i, j]
+    return F.mm(_in_order(parts, split, i, k), _in_order(parts, split, k + 1, j))
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:

@@ -6,9 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import spec
+from chainrule.eager.functions.arithmetic import clamp
 from chainrule.eager.functions.axes import axes_of, axis_of
 from chainrule.eager.functions.indexing import gather, masked_select
+from chainrule.eager.functions.products import matmul
 from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum
+from chainrule.eager.functions.shapes import diag
+from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import wrap
 from chainrule.errors import Refusal
@@ -143,3 +148,41 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
     axis = axis_of(dim, input.ndim)
     size = input.norm(p, dim=[k for k in range(input.ndim) if k != axis], keepdim=True)
     return input * F.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+
+
+def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
+    """The covariances of the rows, whose columns are observations: counted ``fweights`` times, weighed by ``aweights``."""
+    if input.ndim > 2:
+        raise Refusal(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    x = input if input.dtype.differentiable else input.cast(spec.default_float())
+    x = F.reshape(x, (1, -1)) if x.ndim < 2 else x
+    given = [w.cast(x.dtype.to_real()) for w in (fweights, aweights) if w is not None]
+    if not given:
+        away = weighed = x - mean(x, 1, True)
+        freedom: Any = x.array.shape[1] - correction
+    else:
+        weights = given[0] if len(given) == 1 else given[0] * given[1]
+        total = sum(weights)
+        away = x - F.reshape(sum(x * weights, 1) / total, (-1, 1))
+        weighed = away * weights
+        freedom = total - correction * (1 if aweights is None else sum(weights * given[-1]) / total)
+    if freedom <= 0:
+        notice("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.")
+        freedom = freedom * 0
+    mirrored = F.conjugate(weighed) if x.dtype.is_complex else weighed
+    found = matmul(away, F.swapaxes(mirrored, axis1=0, axis2=1)) / freedom
+    return F.reshape(found, ()) if input.ndim < 2 else found
+
+
+def corrcoef(input: Any) -> Any:
+    """The coefficients of correlation of the rows."""
+    if input.ndim > 2:
+        raise Refusal(
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+        )
+    found = cov(input)
+    if not found.ndim:
+        return found / found
+    spread = F.sqrt(F.real(diag(found)) if found.dtype.is_complex else diag(found))
+    found = found / F.reshape(spread, (-1, 1)) / F.reshape(spread, (1, -1))
+    return found if found.dtype.is_complex else clamp(found, -1, 1)

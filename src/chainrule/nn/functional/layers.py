@@ -197,6 +197,24 @@ def layer_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, 
     return F.layer_norm(input, weight, bias, dims=len(wanted), eps=eps)
 
 
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """``(input - mean) / sqrt(variance + eps) weight + bias``, mean and variance being over the channels of each group."""
+    shape = input.array.shape
+    if len(shape) < 2:
+        raise Refusal(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
+    channels = shape[1]
+    if num_groups <= 0 or channels % num_groups:
+        raise Refusal(f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
+                      f"{shape_text(shape)} and num_groups={num_groups}")  # fmt: skip
+    for name, given in (("weight", weight), ("bias", bias)):
+        if given is not None and given.array.shape != (channels,):
+            raise ShapeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
+                f"{shape_text(given.array.shape)} and input of shape {shape_text(shape)}"
+            )
+    return F.group_norm(input, weight, bias, groups=num_groups, eps=eps)
+
+
 def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
                training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Any:  # fmt: skip
     """``(input - mean) / sqrt(variance + eps) weight + bias`` for each channel (axis 1).

@@ -56,3 +56,9 @@ class AlphaDropout(_DropoutNd):
     """`Dropout` to selu's lowest value, scaled so that mean and variance stay."""
 
     function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """`AlphaDropout` of whole channels."""
+
+    function = staticmethod(F.feature_alpha_dropout)
