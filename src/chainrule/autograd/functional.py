@@ -12,6 +12,7 @@ from chainrule.eager.functions.shapes import stack
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, wrap, zeros_of
 from chainrule.errors import missing
+from chainrule.transforms.batching import vmap
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -68,7 +69,8 @@ def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool =
     """The Jacobian of ``func``: for an output of shape (m, …) and an input of shape (n, …) a tensor of shape (m, …, n, …).
 
     For several outputs or inputs a tuple of them. ``strategy`` is "reverse-mode", a pass back per element of the output, or
-    "forward-mode", a pass per element of the input. Raises what torch raises for settings that do not go together.
+    "forward-mode", a pass per element of the input; with ``vectorize`` all these are one pass, by `vmap`. Raises what torch
+    raises for settings that do not go together.
 
     >>> import chainrule as cr
     >>> jacobian(lambda x: x * x, cr.tensor([1.0, 2.0]))
@@ -77,8 +79,12 @@ def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool =
     """
     check_strategy(strategy, create_graph, strict, vectorize)
     xs = prepared(given(inputs, "inputs", "jacobian"), create_graph)
-    blocks = forward_blocks(func, xs) if strategy == "forward-mode" else reverse_blocks(func, xs, create_graph, strict)
-    ys, rows = blocks
+    if strategy == "forward-mode":
+        ys, rows = forward_blocks(func, xs, all_columns if vectorize else each_column)
+    elif vectorize:
+        ys, rows = reverse_blocks(func, xs, strict, lambda y, k: all_rows(y, xs, create_graph))
+    else:
+        ys, rows = reverse_blocks(func, xs, strict, lambda y, k: each_row(y, xs, create_graph, strict, k))
     return Given([Given(row, xs.several).result(create_graph) for row in rows], ys.several).result(True)
 
 
@@ -337,16 +343,32 @@ def check_strategy(strategy: str, create_graph: bool, strict: bool, vectorize: b
         )
 
 
-def reverse_blocks(func: Func, xs: Given, create_graph: bool, strict: bool) -> Blocks:
-    """The Jacobian a row at a time."""
+def reverse_blocks(func: Func, xs: Given, strict: bool, rows_of: Callable[[Tensor, int], list[Any]]) -> Blocks:
+    """The Jacobian by its rows, which ``rows_of`` gives for an output."""
     ys = called(func, xs, "jacobian", strict)
-    rows = []
-    for k, y in enumerate(ys.parts):
-        found = [one_row(y, x_seed, xs, create_graph, strict, k) for x_seed in units(y)]
-        rows.append([
-            joined([row[i] for row in found], y, 0).reshape((*y.array.shape, *x.array.shape)) for i, x in enumerate(xs.parts)
-        ])  # fmt: skip
+    rows = [
+        [part.reshape((*y.array.shape, *x.array.shape)) for part, x in zip(rows_of(y, k), xs.parts, strict=True)]
+        for k, y in enumerate(ys.parts)
+    ]
     return ys, rows
+
+
+def all_rows(y: Tensor, xs: Given, create_graph: bool) -> list[Any]:
+    """The gradients of all elements of an output, by one pass."""
+    if not y.requires_grad or not y.array.size:
+        return [wrap(np.zeros((y.array.size, *x.array.shape), x.array.dtype)) for x in xs.parts]
+
+    def pull(unit: Tensor) -> list[Tensor]:
+        found = engine.grad(y, xs.parts, unit, retain_graph=True, create_graph=create_graph, allow_unused=True)
+        return [zeros_of(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
+
+    return vmap(pull)(unit_rows(y))  # type: ignore[no-any-return]
+
+
+def each_row(y: Tensor, xs: Given, create_graph: bool, strict: bool, k: int) -> list[Any]:
+    """The gradients of the elements of output ``k``, one by one."""
+    found = [one_row(y, unit, xs, create_graph, strict, k) for unit in units(y)]
+    return [joined([row[i] for row in found], y, 0) for i in range(len(xs.parts))]
 
 
 def one_row(y: Tensor, unit: Tensor, xs: Given, create_graph: bool, strict: bool, k: int) -> list[Tensor]:
@@ -364,29 +386,51 @@ def one_row(y: Tensor, unit: Tensor, xs: Given, create_graph: bool, strict: bool
     return [zeros_of(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 
-def forward_blocks(func: Func, xs: Given) -> Blocks:
-    """The Jacobian a column at a time."""
-    ys = Given([], False)
-    columns: list[list[list[Tensor]]] = []  # by input, direction and output
+def forward_blocks(func: Func, xs: Given, columns_of: Callable[[Push, Tensor], list[Any]]) -> Blocks:
+    """The Jacobian by its columns, which ``columns_of`` gives for an input."""
+    outputs: list[Given] = [Given([], False)]
+    columns = []  # by input and output
     for i, x in enumerate(xs.parts):
-        columns.append([])
-        for unit in units(x):
+
+        def push(unit: Tensor, i: int = i) -> list[Tensor]:
             directions = [unit if k == i else None for k in range(len(xs.parts))]
-            ys, tangents = pushed(func, xs, directions, "jacobian", False)
-            columns[-1].append(tangents)
+            outputs[0], tangents = pushed(func, xs, directions, "jacobian", False)
+            return tangents
+
+        if x.array.size:
+            columns.append(columns_of(push, x))
+        else:
+            outputs[0], tangents = pushed(func, xs, [None] * len(xs.parts), "jacobian", False)
+            columns.append([wrap(np.zeros((*t.array.shape, 0), t.array.dtype)) for t in tangents])
     rows = [
-        [
-            joined([column[k] for column in columns[i]], y, -1).reshape((*y.array.shape, *x.array.shape))
-            for i, x in enumerate(xs.parts)
-        ]
-        for k, y in enumerate(ys.parts)
+        [columns[i][k].reshape((*y.array.shape, *x.array.shape)) for i, x in enumerate(xs.parts)]
+        for k, y in enumerate(outputs[0].parts)
     ]
-    return ys, rows
+    return outputs[0], rows
+
+
+Push = Callable[[Tensor], list[Tensor]]  # from a direction of one input to the derivatives of the outputs
+
+
+def all_columns(push: Push, x: Tensor) -> list[Any]:
+    """The derivatives along all elements of an input, by one pass."""
+    return vmap(push, out_dims=-1)(unit_rows(x))  # type: ignore[no-any-return]
+
+
+def each_column(push: Push, x: Tensor) -> list[Any]:
+    """The derivatives along the elements of an input, one by one."""
+    found = [push(unit) for unit in units(x)]
+    return [joined(list(parts), parts[0], -1) for parts in zip(*found, strict=True)]
 
 
 def joined(parts: list[Tensor], y: Tensor, axis: int) -> Any:
     """The parts stacked along a new axis; nothing of the dtype of ``y`` where there are none."""
     return stack(parts, axis) if parts else wrap(np.zeros(0, y.array.dtype))
+
+
+def unit_rows(y: Tensor) -> Tensor:
+    """The unit vectors of the space of ``y``, along a first axis."""
+    return wrap(np.eye(y.array.size, dtype=y.array.dtype).reshape(y.array.size, *y.array.shape))
 
 
 def units(y: Tensor) -> list[Tensor]:

@@ -371,7 +371,7 @@ def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 Tensor.new = new  # type: ignore[method-assign]
-Tensor.new_empty_strided = new_empty_strided  # type: ignore[attr-defined]
+Tensor.new_empty_strided = new_empty_strided  # type: ignore[method-assign]
 Tensor.new_zeros = _new("new_zeros", 0)  # type: ignore[method-assign]
 Tensor.new_ones = _new("new_ones", 1)  # type: ignore[method-assign]
 Tensor.new_empty = _new("new_empty", 0)  # type: ignore[method-assign]
