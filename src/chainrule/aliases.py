@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
@@ -87,7 +86,7 @@ def _check(name: str) -> None:
         )
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds ``torch.nn`` in ``chainrule.nn``, while torch is one of the names installed."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -97,7 +96,8 @@ class _Finder(MetaPathFinder):
         module, public = FACES[name]
         ours = f"{module}.{rest}"
         if rest.partition(".")[0] in public and importlib.util.find_spec(ours) is not None:
-            return ModuleSpec(fullname, _Alias(ours))
+            alias: Any = _Alias(ours)  # no importlib.abc.Loader: importing that takes longer than half of chainrule
+            return ModuleSpec(fullname, alias)
         if sys._getframe(2).f_globals.get("__name__") == "importlib.util":
             return None  # somebody only asks whether it is there
         near = nearest(rest, public)
@@ -107,7 +107,7 @@ class _Finder(MetaPathFinder):
         )
 
 
-class _Alias(Loader):
+class _Alias:
     """Loads a module of ours under another name."""
 
     def __init__(self, ours: str) -> None:

@@ -11,7 +11,6 @@ from chainrule.autograd.grad_mode import (
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
 )  # fmt: skip
 from chainrule.autograd.grad_mode import is_multithreading_enabled, set_multithreading_enabled
-from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 from chainrule.autograd.variable import Variable
 from chainrule.eager import engine, tasks
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from chainrule.autograd import anomaly_mode, forward_ad, function, functional, graph
     from chainrule.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
     from chainrule.autograd.function import Function
+    from chainrule.autograd.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function", "SavedTensor", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad",
@@ -32,7 +32,10 @@ __all__ = [
 ]  # fmt: skip
 
 _SUBMODULES = ("anomaly_mode", "forward_ad", "function", "functional", "graph")
-_LATER = {"Function": "function", "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode"}
+_LATER = {
+    "Function": "function", "detect_anomaly": "anomaly_mode", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck",
+    "set_detect_anomaly": "anomaly_mode",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -14,11 +14,12 @@ import math
 import operator
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["get_printoptions", "set_printoptions", "tensor_text"]
 
@@ -30,8 +31,7 @@ _MOST_DIGITS = 1074
 # Options
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
+class _Options(NamedTuple):
     """One state of the print options; never changed, only replaced, so that a reader sees no half state."""
 
     precision: int = 4
@@ -96,7 +96,7 @@ def set_printoptions(
     given["sci_mode"] = None if sci_mode is None else bool(sci_mode)
 
     with _options_lock:  # two threads setting different options must both have their way
-        _options = replace(_options if profile is None else _PROFILES[profile], **given)
+        _options = (_options if profile is None else _PROFILES[profile])._replace(**given)
 
 
 def get_printoptions() -> dict[str, Any]:
@@ -105,7 +105,7 @@ def get_printoptions() -> dict[str, Any]:
     >>> get_printoptions()["edgeitems"]
     3
     """
-    return asdict(_options)
+    return _options._asdict()
 
 
 def _count(name: str, value: SupportsIndex, most: int | None = None) -> int:
@@ -143,8 +143,7 @@ class _Cells(NamedTuple):
         return _Cells([text.rjust(self.width) for text in self.texts], self.width)
 
 
-@dataclass(frozen=True, slots=True)
-class _FloatFormat:
+class _FloatFormat(NamedTuple):
     """How the floats of one tensor are written: one format for all of them, chosen by their values."""
 
     spec: str
