@@ -104,15 +104,26 @@ def checked_seed(i: int, y: Tensor, g: Any) -> Tensor:
     return project(g, y.array.shape, y.dtype) if g.dtype is not y.dtype else g
 
 
-def needed_for(roots: Iterable[Any], targets: set[Any]) -> dict[Any, bool]:
-    """The edges on a way from ``roots`` to ``targets``; for nodes, whether there is a target beyond them."""
+def behind(roots: Iterable[Any]) -> tuple[set[Node], set[Any]]:
+    """The nodes and the leaves that these edges lead to."""
     nodes: set[Node] = set()
-    stack = [edge.node if type(edge) is Port else edge for edge in roots]
+    leaves: set[Any] = set()
+    stack = list(roots)
     while stack:
-        node = stack.pop()
-        if type(node) is Node and node not in nodes:
-            nodes.add(node)
-            stack += [edge.node if type(edge) is Port else edge for edge in node.form.edges(node) if edge is not None]
+        at = stack.pop()
+        if type(at) is Port:
+            at = at.node
+        if type(at) is not Node:
+            leaves.add(at)
+        elif at not in nodes:
+            nodes.add(at)
+            stack += at.form.edges(at)
+    leaves.discard(None)
+    return nodes, leaves
+
+
+def needed_for(roots: Iterable[Any], nodes: Iterable[Node], targets: set[Any]) -> dict[Any, bool]:
+    """The edges on a way from ``roots`` through ``nodes`` to ``targets``; for nodes, whether there is a target beyond them."""
     needed: dict[Any, bool] = {}
     for node in sorted(nodes, key=lambda node: node.seq):
         beyond = False
@@ -208,9 +219,8 @@ def revive(node: Node) -> Node:
     return node.form.revive(node)  # type: ignore[no-any-return]
 
 
-def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Any], captured: dict[Any, Any]) -> tuple[Any, Any]:
-    """What keeps a sweep to the ways to ``targets``, and puts the cotangents of non-leaf ones into ``captured``."""
-    edges = {edge_at(t) for t in targets}
+def _limits(roots: list[Any], nodes: Iterable[Node], edges: set[Any], captured: dict[Any, Any]) -> tuple[Any, Any]:
+    """What keeps a sweep to the ways to these edges, and puts the cotangents of those of non-leaves into ``captured``."""
     ports = {(e.node, e.index): e for e in edges if type(e) is Port}
 
     def watch(node: Node, g: Any) -> None:
@@ -219,7 +229,7 @@ def _limits(roots: list[tuple[Any, Any]], targets: Sequence[Any], captured: dict
         elif ports and isinstance(g, list):
             captured.update((ports[node, k], part) for k, part in enumerate(g) if (node, k) in ports)
 
-    return needed_for([edge for edge, _ in roots], edges), watch
+    return needed_for(roots, nodes, edges), watch
 
 
 def as_list(value: Any) -> list[Any]:
@@ -261,7 +271,8 @@ def backward(
     for t in targets:
         if isinstance(t, Tensor) and t.node is not None:
             retain_grad(t)
-    needed, watch = _limits(roots, targets, {})
+    ends = [edge for edge, _ in roots]
+    needed, watch = _limits(ends, behind(ends)[0], {edge_at(t) for t in targets}, {})
     for t in targets:
         if edge_at(t) in needed:
             needed[edge_at(t)] = True  # torch runs the node of what it accumulates into, with its hooks
@@ -292,7 +303,12 @@ def grad(
         for tensor in list(leaves):
             arrived(tensor, leaves)
 
-    run(roots, retain, create_graph, arrived, finish, *_limits(roots, xs, captured))
+    ends, targets = [edge for edge, _ in roots], {edge_at(x) for x in xs}
+    nodes, leaves = behind(ends)
+    if leaves <= targets and not any(type(edge) is Node or type(edge) is Port for edge in targets):
+        run(roots, retain, create_graph, arrived, finish)  # every way leads to a target
+    else:
+        run(roots, retain, create_graph, arrived, finish, *_limits(ends, nodes, targets, captured))
     found = own_tensors(captured, [edge_at(x) for x in xs])
     for i, g in enumerate(found):
         if g is None and not (allow_unused or materialize_grads):
