@@ -15,8 +15,8 @@ from chainrule.autograd.variable import Variable
 from chainrule.eager import engine, tasks
 from chainrule.eager.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from chainrule.eager.saved import SavedTensor
-from chainrule.eager.tensor import edge_of
-from chainrule.errors import missing
+from chainrule.eager.tensor import Tensor, edge_of
+from chainrule.errors import ShapeError, missing
 
 if TYPE_CHECKING:
     from chainrule.autograd import anomaly_mode, forward_ad, function, functional, graph
@@ -112,6 +112,14 @@ def grad(
 def by_row(outputs: Any, inputs: Any, grad_outputs: Any, retain_graph: bool | None, settings: tuple[Any, ...]) -> Any:
     """`grad` for each entry of the first axis of ``grad_outputs``, the results stacked along a new first axis."""
     rows = engine.as_list(grad_outputs)
+    for k, (y, g) in enumerate(zip(engine.as_list(outputs), rows, strict=False)):
+        if isinstance(y, Tensor) and isinstance(g, Tensor) and (not g.ndim or g.array.shape[1:] != y.array.shape):
+            raise ShapeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The "
+                "sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch "
+                f"was detected: grad_output[{k}] has a shape of {g.shape} and output[{k}] has a shape of {y.shape}. If you "
+                "only want some tensors in `grad_output` to be considered batched, consider using vmap."
+            )
     create_graph = settings[0]
     retain = create_graph if retain_graph is None else retain_graph
     axes = tuple(None if g is None else 0 for g in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,10 +20,22 @@ __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 Func = Callable[..., Any]
 
 
+def recording(function: Func) -> Func:
+    """``function``, everything in it being recorded: what comes out is taken off the tape where it is not asked for."""
+
+    @functools.wraps(function)
+    def within(*args: Any, **kwargs: Any) -> Any:
+        with modes.enable_grad():
+            return function(*args, **kwargs)
+
+    return within
+
+
 def __getattr__(name: str) -> Any:
     raise missing(__name__, name, __all__)
 
 
+@recording
 def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
     """``func(*inputs)``, and ``v`` times its Jacobian: the gradients of the inputs for the cotangent v of the output.
 
@@ -44,6 +57,7 @@ def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
     return ys.result(create_graph), Given(slopes, xs.several).result(create_graph)
 
 
+@recording
 def jvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
     """``func(*inputs)``, and its Jacobian times ``v``: the derivative along the tangents v of the inputs, in forward mode.
 
@@ -64,6 +78,7 @@ def jvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
     return ys.result(create_graph), Given(tangents, ys.several).result(create_graph)
 
 
+@recording
 def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
              strategy: str = "reverse-mode") -> Any:  # fmt: skip
     """The Jacobian of ``func``: for an output of shape (m, …) and an input of shape (n, …) a tensor of shape (m, …, n, …).
@@ -88,6 +103,7 @@ def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool =
     return Given([Given(row, xs.several).result(create_graph) for row in rows], ys.several).result(True)
 
 
+@recording
 def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
             outer_jacobian_strategy: str = "reverse-mode") -> Any:  # fmt: skip
     """The second derivatives of ``func``, which returns one number: a tuple of tuples for several inputs.
@@ -99,6 +115,7 @@ def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = 
     """
     if outer_jacobian_strategy not in STRATEGIES:
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
+    check_strategy(outer_jacobian_strategy, create_graph, strict, vectorize)
     several = given(inputs, "inputs", "hessian").several
 
     def slope(*args: Any) -> Any:
@@ -114,6 +131,7 @@ def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = 
     return found if several else found[0][0]
 
 
+@recording
 def vhp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
     """``func(*inputs)``, one number, and ``v`` times its Hessian: two passes back.
 
@@ -131,6 +149,7 @@ def vhp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
     return ys.result(create_graph), Given(products, xs.several).result(create_graph)
 
 
+@recording
 def hvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
     """``func(*inputs)``, one number, and its Hessian times ``v``: the derivative of the gradient along v.
 

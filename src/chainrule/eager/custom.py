@@ -153,7 +153,8 @@ class Function(metaclass=FunctionMeta):
         batch = innermost(args)
         if batch is not None:
             own = None if cls.vmap is Function.vmap else cls.vmap
-            return functions.apply(cls.__name__, own, cls.generate_vmap_rule, cls.apply, args, batch)
+            generated = cls.generate_vmap_rule or (batch.lenient and own is None)
+            return functions.apply(cls.__name__, own, generated, cls.apply, args, batch)
         ctx: Any = object.__new__(cls._backward_cls)
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)

@@ -152,17 +152,19 @@ def run(
     needed: Any = None,
     watch: Any = no_watch,
     apart: bool = False,
+    to_inputs: bool = False,
 ) -> Any:
     """Sweep from ``roots``, recording only under ``create_graph``; returns ``finish`` of the leaves' cotangents.
 
     ``arrived`` takes one as soon as it is complete, if leaves have hooks. ``apart``: this is a thread of its own already.
+    ``to_inputs``: the gradients of some inputs are asked for, whether or not that limits the way.
     """
     around = tasks.present()
-    task = Task(roots, needed)
+    task = Task(roots, needed, to_inputs or needed is not None)
     if around is not None:
         task.depth = around.depth + 1
         if task.depth % NESTED == 0 and not apart:
-            return elsewhere(lambda: run(roots, retain, create_graph, arrived, finish, needed, watch, apart=True))
+            return elsewhere(lambda: run(roots, retain, create_graph, arrived, finish, needed, watch, True, to_inputs))
     tasks.enter(task)
     outer = modes.state()
     reviving = revive if create_graph else None
@@ -306,7 +308,7 @@ def grad(
     ends, targets = [edge for edge, _ in roots], {edge_at(x) for x in xs}
     nodes, leaves = behind(ends)
     if leaves <= targets and not any(type(edge) is Node or type(edge) is Port for edge in targets):
-        run(roots, retain, create_graph, arrived, finish)  # every way leads to a target
+        run(roots, retain, create_graph, arrived, finish, to_inputs=True)  # every way leads to a target
     else:
         run(roots, retain, create_graph, arrived, finish, *_limits(ends, nodes, targets, captured))
     found = own_tensors(captured, [edge_at(x) for x in xs])
@@ -334,7 +336,7 @@ def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_output
         for tensor in list(leaves):
             arrived(tensor, leaves)
 
-    run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), retain_graph, False, arrived, finish)
+    run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), retain_graph, False, arrived, finish, to_inputs=True)
     found = own_tensors(captured, inputs)
     return [zeros_for(x, False) if g is None else g for g, x in zip(found, inputs, strict=True)]
 

@@ -88,6 +88,8 @@ class Hooks:
             found = hook(leaf)
             if found is not None and not isinstance(found, Tensor):
                 raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
+            if found is not None and found is not leaf:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         for hook in list(self.after.values()):
             hook((), (g if isinstance(g, Tensor) else wrap(g),))
 

@@ -53,13 +53,14 @@ class Derivative(Level):
 class Batch(Level):
     """The level of one `vmap`: how many samples there are, and how random numbers are drawn for them."""
 
-    __slots__ = ("randomness", "size", "wrote")
+    __slots__ = ("lenient", "randomness", "size", "wrote")
     wrapper = "BatchedTensor(lvl={}, bdim=0, value="
 
     def __init__(self, number: int, size: int, randomness: str) -> None:
         super().__init__(number)
         self.size = size
         self.randomness = randomness  # "error", "different" or "same"
+        self.lenient = False  # whether Functions that are not for transforms are called for one sample after the other
         self.wrote = False  # whether anything was written in place: then the function cannot be called a second time
 
 
@@ -107,7 +108,7 @@ def remember(t: Any) -> None:
 
 def are_transforms() -> bool:
     """Whether a function is being transformed here (which the levels of `forward_ad` are not about)."""
-    return any(type(level) is not Level for level in present())
+    return any(type(level) is not Level and not (type(level) is Batch and level.lenient) for level in present())
 
 
 def refuse(name: str, instead: str = "") -> None:

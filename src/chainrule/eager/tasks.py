@@ -25,9 +25,10 @@ class Task:
     callbacks: list[Callable[[], None]] | None = None
     reachable: set[Any] | None = None
 
-    def __init__(self, roots: list[tuple[Any, Any]], needed: Any) -> None:
+    def __init__(self, roots: list[tuple[Any, Any]], needed: Any, to_inputs: bool) -> None:
         self.roots = roots
         self.needed = needed
+        self.to_inputs = to_inputs  # whether gradients of some inputs only are asked for
 
     @cached_property
     def shared(self) -> dict[Any, Any]:
