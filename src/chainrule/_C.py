@@ -6,8 +6,10 @@ import weakref
 from types import SimpleNamespace
 from typing import Any
 
+from chainrule.autograd.forward_ad import _is_fwd_grad_enabled as _is_fwd_grad_enabled
 from chainrule.autograd.grad_mode import is_multithreading_enabled
-from chainrule.eager import tasks
+from chainrule.core.sweep import Node
+from chainrule.eager import modes, tasks
 from chainrule.eager.context import FunctionCtx
 from chainrule.eager.custom import Function
 from chainrule.eager.edges import edge_of_node
@@ -74,6 +76,11 @@ def _current_graph_task_execution_order() -> list[Any]:
     return [public_edge(at)[0] for at in task.order()]
 
 
+def _set_fwd_grad_enabled(enabled: bool) -> None:
+    """From here on, calls carry on the tangents of their operands, or do not."""
+    modes.enter(modes.changed(tangents=enabled))
+
+
 class _WeakTensorRef:
     """A weak reference to a tensor."""
 
@@ -93,7 +100,7 @@ def _will_engine_execute_node(node: Any) -> bool:
     if task is None:
         raise RuntimeError("_get_should_execute_nodes should only be called during the backward pass")
     at = edge_of_node(node)
-    if task.needed is not None and not task.needed.get(at, False):
+    if task.to_inputs and not isinstance(at, Node):
         if task.will_reach(at):
             raise RuntimeError(
                 "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). "
