@@ -224,3 +224,16 @@ def test_tangents_of_different_tensors_are_apart() -> None:
 def test_hessian_of_several_outputs() -> None:
     found = func.hessian(lambda x: cr.stack([x[0] ** 3, x[0] * x[1]]))(cr.tensor([2.0, 3.0]))
     assert found.tolist() == [[[12.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]
+
+
+def test_what_is_passed_on_keeps_its_way_to_others() -> None:
+    w = cr.tensor([3.0], requires_grad=True)
+
+    def f(x: Any) -> Any:
+        h = x.exp()
+        return h.sum(), h * w
+
+    slope, (value, aux) = func.grad_and_value(f, has_aux=True)(cr.tensor([0.0]))
+    assert slope.tolist() == [1.0] and not value.requires_grad
+    aux.sum().backward()
+    assert w.grad.tolist() == [1.0]

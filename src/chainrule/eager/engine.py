@@ -297,14 +297,7 @@ def grad(
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     captured: dict[Any, Any] = {}
     retain = create_graph if retain_graph is None else retain_graph
-
-    def arrived(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
-        captured[tensor] = leaves.pop(tensor) if tensor.hooks is None else tensor.hooks(leaves.pop(tensor))
-
-    def finish(leaves: dict[Tensor, Any]) -> None:
-        for tensor in list(leaves):
-            arrived(tensor, leaves)
-
+    arrived, finish = collecting(captured)
     ends, targets = [edge for edge, _ in roots], {edge_at(x) for x in xs}
     nodes, leaves = behind(ends)
     if leaves <= targets and not any(type(edge) is Node or type(edge) is Port for edge in targets):
@@ -325,9 +318,8 @@ def grad(
     return tuple(found)
 
 
-def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Any, retain_graph: bool) -> list[Tensor]:
-    """`grad` where ``inputs`` are all the leaves there are: no way has to be looked for, and nothing is recorded."""
-    captured: dict[Any, Any] = {}
+def collecting(captured: dict[Any, Any]) -> tuple[Any, Any]:
+    """What a sweep does with the cotangents of leaves as they are complete, and at its end, to put them into ``captured``."""
 
     def arrived(tensor: Tensor, leaves: dict[Tensor, Any]) -> None:
         captured[tensor] = leaves.pop(tensor) if tensor.hooks is None else tensor.hooks(leaves.pop(tensor))
@@ -336,6 +328,13 @@ def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_output
         for tensor in list(leaves):
             arrived(tensor, leaves)
 
+    return arrived, finish
+
+
+def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Any, retain_graph: bool) -> list[Tensor]:
+    """`grad` where ``inputs`` are all the leaves there are: no way has to be looked for, and nothing is recorded."""
+    captured: dict[Any, Any] = {}
+    arrived, finish = collecting(captured)
     run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), retain_graph, False, arrived, finish, to_inputs=True)
     found = own_tensors(captured, inputs)
     return [zeros_for(x, False) if g is None else g for g, x in zip(found, inputs, strict=True)]

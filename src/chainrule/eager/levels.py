@@ -29,8 +29,8 @@ class Level:
 differentiating: Final[ContextVar[bool]] = ContextVar("chainrule_differentiating", default=False)
 
 
-class Derivative(Level):
-    """The level of one derivative: what was made within it may be written to."""
+class Transform(Level):
+    """The level of one derivative that is under way: what was made within it may be written to."""
 
     __slots__ = ("made",)
     wrapper = "GradTrackingTensor(lvl={}, value="
@@ -102,7 +102,7 @@ def outside(batch: Batch) -> Iterator[None]:
 def remember(t: Any) -> None:
     """``t`` was made within the derivatives that are under way."""
     for level in present():
-        if isinstance(level, Derivative):
+        if isinstance(level, Transform):
             level.remember(t)
 
 

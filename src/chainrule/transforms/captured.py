@@ -20,7 +20,7 @@ from chainrule.eager.tensor import Tensor, edge_of
 from chainrule.transforms.trees import flatten
 
 
-class Derivative(levels.Derivative):
+class Derivative(levels.Transform):
     """The level of one derivative by ``inputs``, as a context around the call of the function."""
 
     __slots__ = ("before", "inputs", "since", "tracked", "written")
@@ -55,7 +55,10 @@ class Derivative(levels.Derivative):
         if self not in levels.present():
             return
         root = root_of(t)
-        if self.was_made(root) or any(root is root_of(x._bottom()) for x in self.inputs) or id(root) in self.written:
+        noted = self.written.get(id(root))
+        if self.was_made(root) or (noted is not None and noted[0]() is root):
+            return
+        if any(root is root_of(x._bottom()) for x in self.inputs):
             return
         node: Any = root.node.node if type(root.node) is Port else root.node
         line = source_line(notice.user_frame())

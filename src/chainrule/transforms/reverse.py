@@ -69,9 +69,10 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
                 "Maybe you wanted to use the vjp or jacrev APIs instead?"
             )
         alone = not has_more([result], mine)
-        slopes = unflatten(structure, pulled([result], mine, None, not alone and modes.is_grad_enabled(), alone))
+        slopes = pulled([result], mine, None, not alone and modes.is_grad_enabled(), alone, last=alone and not has_aux)
         value = cut(result, mine) if alone else freed(result, mine)
-        return slopes[0] if isinstance(argnums, int) else tuple(slopes), (value, freed(aux, mine)) if has_aux else value
+        found = unflatten(structure, slopes)
+        return found[0] if isinstance(argnums, int) else tuple(found), (value, freed(aux, mine)) if has_aux else value
 
     return both
 
@@ -213,11 +214,13 @@ def has_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
 
 
 def pulled(
-    outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool, alone: bool = False
-) -> list[Tensor]:
+    outputs: Sequence[Tensor], mine: Sequence[Tensor], cotangents: Any, recorded: bool, alone: bool = False,
+    last: bool = False,
+) -> list[Tensor]:  # fmt: skip
     """The gradients of the outputs by the inputs, zeros where there is none.
 
     ``alone``: nothing but these inputs asks for a gradient of the outputs, so that all that was recorded is gone through.
+    ``last``: it is not gone through again, and can be let go of.
     """
     given = cotangents or [None] * len(outputs)
     for k, (y, g) in enumerate(zip(outputs, given, strict=True)):
@@ -230,15 +233,14 @@ def pulled(
         seeds = [F.broadcast_to(wrap(np.ones((), y.array.dtype)), y.array.shape) if g is None else g
                  for y, g in zip(outputs, given, strict=True)]  # fmt: skip
         below = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
-        return [batched(g, batch) for g in pulled(below[0], below[1], below[2], recorded, alone)]
+        return [batched(g, batch) for g in pulled(below[0], below[1], below[2], recorded, alone, last)]
     pairs = list(zip(outputs, given, strict=True))
     live = [(y, g) for y, g in pairs if y.requires_grad]
     if not live:
         return [zeros_of(t) for t in mine]
     ys, gs = (list(part) for part in zip(*live, strict=True))
     if alone:
-        again = cotangents is not None  # with other cotangents
-        return engine.grad_by_all(ys, mine, gs if again else None, retain_graph=again)
+        return engine.grad_by_all(ys, mine, None if cotangents is None else gs, retain_graph=not last)
     found = engine.grad(ys, mine, gs, retain_graph=True, create_graph=recorded, materialize_grads=True)
     return [g for g in found if g is not None]
 
