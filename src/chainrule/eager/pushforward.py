@@ -17,6 +17,7 @@ def push(cls: Any, ctx: FunctionCtx, saved: tuple[Any, ...], args: tuple[Any, ..
     """Give the outputs of a call their tangents, at every level that an argument has one of."""
     for level in forward.active_levels(args):
         given = [tangent_of(ctx, x, level) for x in args]
+        versions = {id(t): t._version for t in given if t is not None}
         outer = modes.state()
         modes.enter(modes.changed(tangents=False))
         try:
@@ -36,7 +37,7 @@ def push(cls: Any, ctx: FunctionCtx, saved: tuple[Any, ...], args: tuple[Any, ..
                     "differentiable Tensor. You should return None at that position instead."
                 )
             if isinstance(out, Tensor) and out.dtype.differentiable:
-                put(k, out, tangent, level, args, given)
+                put(k, out, tangent, level, args, given, versions)
 
 
 def tangent_of(ctx: FunctionCtx, x: Any, level: Level) -> Tensor | None:
@@ -47,8 +48,9 @@ def tangent_of(ctx: FunctionCtx, x: Any, level: Level) -> Tensor | None:
     return zeros_of(x) if tangent is None and ctx.materialize_grads else tangent
 
 
-def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], given: list[Any]) -> None:
-    """The tangent of output ``k``, validated and attached."""
+def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], given: list[Any],
+        versions: dict[int, int]) -> None:  # fmt: skip
+    """The tangent of output ``k``, validated and attached; ``versions`` are those of the given ones before jvp was called."""
     if tangent is None:
         return
     if not isinstance(tangent, Tensor):
@@ -61,7 +63,7 @@ def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], 
         )
     before = forward.tangent_of(out, level)
     if before is not None:  # an input that forward wrote to
-        if tangent is not before:
+        if tangent is not before or tangent._version == versions.get(id(tangent)):
             raise RuntimeError(
                 "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is modifying "
                 "an input inplace, then the jvp function must modify the corresponding gradient inplace."
