@@ -113,14 +113,8 @@ def _checked_index(part: Tensor) -> Tensor:
 
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
-    kind = type(key)
-    if (kind is int or kind is slice or (kind is tuple and is_simple(key))) and stores_only(input, value):
-        try:
-            input.array[key] = value.array if type(value) is Tensor else value
-            log_write(input)
-            return
-        except (ValueError, IndexError, TypeError):
-            pass  # it is explained below
+    if stored_at_once(input, key, value):
+        return
     try:
         static, arrays = indexing.split_key(normal_key(key))
         if value is None:
@@ -170,6 +164,19 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if smaller is None:
             raise _assignment_error(fault, input, key, value) from None
         setitem(input, key, smaller)
+
+
+def stored_at_once(input: Any, key: Any, value: Any) -> bool:
+    """Store ``value`` if there is nothing else to it. False if there is, or it does not fit: nothing was done then."""
+    kind = type(key)
+    if not (kind is int or kind is slice or (kind is tuple and is_simple(key))) or not stores_only(input, value):
+        return False
+    try:
+        input.array[key] = value.array if type(value) is Tensor else value
+    except (ValueError, IndexError, TypeError):
+        return False
+    log_write(input)
+    return True
 
 
 def stores_only(input: Any, value: Any) -> bool:

@@ -11,7 +11,18 @@ from chainrule.nn.modules.linear import new_parameter
 from chainrule.nn.modules.module import Module
 
 
-class LayerNorm(Module):
+class _Scaling(Module):
+    """With a weight and a bias, each of which may be left out."""
+
+    def reset_parameters(self) -> None:
+        """Set the weight to ones, the bias to zeros."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class LayerNorm(_Scaling):
     """``(x - mean) / sqrt(variance + eps) weight + bias``, mean and variance being over the last axes."""
 
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
@@ -26,13 +37,6 @@ class LayerNorm(Module):
         self.register_parameter("bias", new_parameter(shape, device, dtype) if affine and bias else None)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Set the weight to ones, the bias to zeros."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
-
     def forward(self, input: Any) -> Any:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -43,7 +47,7 @@ class LayerNorm(Module):
         )
 
 
-class GroupNorm(Module):
+class GroupNorm(_Scaling):
     """``(x - mean) / sqrt(variance + eps) weight + bias``, mean and variance being over the channels of each group."""
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
@@ -58,13 +62,6 @@ class GroupNorm(Module):
         self.register_parameter("weight", new_parameter((num_channels,), device, dtype) if affine else None)
         self.register_parameter("bias", new_parameter((num_channels,), device, dtype) if affine and bias else None)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Set the weight to ones, the bias to zeros."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Any) -> Any:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
