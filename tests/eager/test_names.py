@@ -316,3 +316,12 @@ def test_second_derivatives(text: str) -> None:
 
 def test_the_table_is_large() -> None:
     assert len(ROWS) > 180
+
+
+@pytest.mark.torch
+def test_no_helper_is_taken_for_a_function_of_torch() -> None:
+    import torch
+
+    from chainrule.eager import functions
+
+    assert [n for n in functions.ALL if not hasattr(torch, n) and not hasattr(torch.Tensor, n)] == []

@@ -34,7 +34,8 @@ METHODS_ONLY: Final = (
 HELPERS: Final = (
     "getitem", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype", "setitem",
     "vector_norm", "dtype_asked", "alias", "result_text", "named_pair", "H", "T", "mH", "mT",
-    "multi_dot",
+    "multi_dot", "is_simple", "has_numbers", "stored_at_once", "stores_only", "store_batched", "store_all", "same_place",
+    "writable", "check_strides", "laid_out",
 )  # fmt: skip; for other rooms
 STORED: Final = {  # which take out=
     "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min",
