@@ -318,7 +318,6 @@ def test_the_table_is_large() -> None:
     assert len(ROWS) > 180
 
 
-@pytest.mark.torch
 def test_no_helper_is_taken_for_a_function_of_torch() -> None:
     import torch
 
