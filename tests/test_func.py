@@ -237,3 +237,28 @@ def test_what_is_passed_on_keeps_its_way_to_others() -> None:
     assert slope.tolist() == [1.0] and not value.requires_grad
     aux.sum().backward()
     assert w.grad.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("look", [lambda x: x.select(0, 1), lambda x: x[1:3], lambda x: x.view(2, 3).t()[1]])
+def test_batched_cotangents_of_a_view_whose_base_was_written_to(look: Any) -> None:
+    r, g = (cr.tensor([a], dtype=cr.float64, requires_grad=True) for a in (1.0, 0.7))
+    x = cr.ones(6, dtype=cr.float64)
+    v = look(x)
+    x.add_(r)
+    (slope,) = cr.autograd.grad(v, r, g.sum() * cr.ones(v.shape, dtype=cr.float64), create_graph=True)
+    directions = cr.tensor([[2.0], [3.0]], dtype=cr.float64)
+    (together,) = cr.autograd.grad(slope, g, directions, is_grads_batched=True, retain_graph=True)
+    alone = [cr.autograd.grad(slope, g, d, retain_graph=True)[0].tolist() for d in directions]
+    assert together.tolist() == alone
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "broadcast"])
+def test_windows_on_samples_in_any_order_of_memory(layout: str) -> None:
+    from chainrule.eager.specialise import F
+    from chainrule.ops.strided import Window
+
+    window = Window((2,), (2,), 1, (1,))
+    values = cr.arange(10.0).reshape(2, 5)
+    values = {"C": values, "F": values.t().contiguous().t(), "broadcast": values[:, :1].expand(2, 5)}[layout]
+    found = func.vmap(lambda t: F.as_strided(t, window=window))(values)
+    assert found.tolist() == [[row[1], row[3]] for row in values.tolist()]
