@@ -11,7 +11,8 @@ import pytest
 import chainrule as cr
 from chainrule.core.sweep import Node
 from chainrule.eager.edges import edge_at
-from chainrule.eager.engine import behind, needed_for, seeds
+from chainrule.eager.engine import needed_for, seeds
+from chainrule.eager.tasks import behind
 
 
 def leaf(*values: float) -> cr.Tensor:

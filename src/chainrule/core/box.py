@@ -6,8 +6,9 @@ to the operand of the highest level. Whatever a box type does with a primitive i
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class Function:
     def __call__(self, *operands: Any, **params: Any) -> Any:
         for operand in operands:
             if isinstance(operand, Box):
-                return apply(self, *operands, **params)
+                return operand.apply(TABLE[self], operands, params)
         return self.raw(*operands, **params)
 
     def __repr__(self) -> str:
@@ -160,7 +161,10 @@ def write_out(out: Any, result: Any) -> Any:
     return target
 
 
-_SIGNATURES: dict[Any, Mapping[str, inspect.Parameter]] = {}
+@functools.cache
+def names_of(fun: Any) -> tuple[str, ...]:
+    """The parameters of a function of NumPy's."""
+    return tuple(inspect.signature(fun).parameters)
 
 
 def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -168,17 +172,14 @@ def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
     Raises NotInTable for a keyword that no rule knows, and TypeError for a call NumPy would refuse.
     """
-    fun = primitive.fun
-    if fun not in _SIGNATURES:
-        _SIGNATURES[fun] = inspect.signature(fun).parameters
-    names = list(_SIGNATURES[fun])
+    names = names_of(primitive.fun)
     if len(args) > len(names):
         raise TypeError(f"{primitive.name}() takes at most {len(names)} arguments, got {len(args)}")
     given = dict(zip(names, args, strict=False)) | kwargs
     if primitive.listed:
         operands = list(given.pop(names[0]))
     elif primitive.variadic:
-        raise not_in_table(fun, " called through NumPy")
+        raise not_in_table(primitive.fun, " called through NumPy")
     else:
         operands = [given.pop(name) for name in names[: primitive.arity] if name in given]
     params = dict(primitive.params)
@@ -188,7 +189,7 @@ def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         elif name == "dtype" and value is not None:
             operands = [x.cast(value) if isinstance(x, Box) else x for x in operands]
         elif value is not None and value is not np._NoValue:
-            raise not_in_table(fun, f" with {name}={value!r}")
+            raise not_in_table(primitive.fun, f" with {name}={value!r}")
     return operands, params
 
 

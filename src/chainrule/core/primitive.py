@@ -7,6 +7,7 @@ A *rule* is plain NumPy code whose parameter names say what it wants:
                    transpose belongs to, only their `Spec`)
 ``xs``, ``i``      all operands of a variadic primitive, and the number of the one served
 ``out``            the primal output (a tuple for several outputs)
+``kept``           what the column ``keeping`` computed on the way; None where that is not known
 ``g``              the cotangent (a tuple for several outputs, an absent one is None)
 keyword-only       static parameters, with NumPy's names and defaults
 =================  ====================================================================
@@ -45,22 +46,22 @@ class Rule:
         self.params: tuple[str, ...] = code.co_varnames[end : end + code.co_kwonlyargcount]
         if code.co_flags & 0x04:  # *xs
             self.mentions += ("xs",)
-        unknown = set(self.mentions) - {"x", "y", "z", "w", "xs", "i", "out", "g", "t"}
+        unknown = set(self.mentions) - {"x", "y", "z", "w", "xs", "i", "out", "kept", "g", "t"}
         if unknown:
-            raise TypeError(f"a rule may mention x, y, z, w, xs, i, out, g and t, not {sorted(unknown)}")
+            raise TypeError(f"a rule may mention x, y, z, w, xs, i, out, kept, g and t, not {sorted(unknown)}")
 
     def __call__(self, values: dict[str, Any], params: dict[str, Any]) -> Any:
-        args = [values[name] for name in self.mentions if name != "xs"]
-        if "xs" in self.mentions:
-            args += values["xs"]
-        return self.fun(*args, **{name: params[name] for name in self.params})
+        args = [values.get(name) for name in self.mentions]  # None for optional operands that were left out
+        if args and self.mentions[-1] == "xs":
+            args[-1:] = values["xs"]
+        return self.fun(*args, **{name: params[name] for name in self.params}) if self.params else self.fun(*args)
 
 
 class Primitive:
     """An op of the table: the function it stands for, its kind, its rules, and columns for each face."""
 
     __slots__ = (
-        "arity", "fun", "holomorphic", "integers", "kind", "kinks", "listed", "moves",
+        "arity", "fun", "holomorphic", "integers", "keeping", "kind", "kinks", "listed", "moves",
         "name", "node", "outputs", "params", "promoted", "pushforward", "raw", "retypes", "rules", "selects", "torch",
     )  # fmt: skip
 
@@ -71,6 +72,7 @@ class Primitive:
         rules: tuple[Callable[..., Any] | None, ...],
         *,
         raw: Callable[..., Any] | None = None,
+        keeping: Callable[..., Any] | None = None,
         jvp: Callable[..., Any] | None = None,
         arity: int | None = None,
         params: dict[str, Any] | None = None,
@@ -93,6 +95,7 @@ class Primitive:
         self.pushforward: Final = None if jvp is None else Rule(jvp)
         body = getattr(fun, "raw", None)  # a function that the table itself declares
         self.raw: Final = raw or body or fun
+        self.keeping: Final = keeping  # of one operand: what raw gives, and what its rules would compute again without it
         self.params: Final = _defaults((*rules, body)) if params is None else params
         self.arity: Final = _arity(self.rules, body) if arity is None else arity
         self.outputs: Final = outputs
@@ -145,7 +148,7 @@ class Primitive:
         if rule is None:
             return
         for name in rule.mentions:
-            if name in ("g", "i"):
+            if name in ("g", "i", "kept"):
                 continue
             if self.kind == LINEAR and (name == "xs" or self.rule_is_spec(name)):
                 continue

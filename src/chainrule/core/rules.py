@@ -49,11 +49,17 @@ def conj(g: Any) -> Any:
     return np.conjugate(g) if is_complex(g) else g
 
 
-def named(operands: Sequence[Any], out: Any, i: int) -> dict[str, Any]:
+def multiple(g: Any, n: float) -> Any:
+    """``n g``; what is one number all over is that still, and takes no memory."""
+    if type(g) is np.ndarray and g.ndim and not any(g.strides):
+        return np.broadcast_to(g[(slice(0, 1),) * g.ndim] * n, g.shape)
+    return g * n
+
+
+def named(operands: Sequence[Any], out: Any, i: int, kept: Any = None) -> dict[str, Any]:
     """The values that the names of a rule stand for, but for ``g`` and ``t``."""
-    values: dict[str, Any] = dict.fromkeys(OPERANDS)  # None for optional operands that were left out
-    values.update(zip(OPERANDS, operands, strict=False))
-    values.update(xs=list(operands), out=out, i=i)
+    values: dict[str, Any] = dict(zip(OPERANDS, operands, strict=False))
+    values["xs"], values["out"], values["i"], values["kept"] = operands, out, i, kept
     return values
 
 
@@ -75,11 +81,13 @@ def vjp(p: Primitive, i: int, g: Any, operands: Sequence[Any], out: Any, params:
     return rule(values, params)
 
 
-def jvp(p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
+def jvp(
+    p: Primitive, operands: Sequence[Any], tangents: Sequence[Any], out: Any, params: dict[str, Any], kept: Any = None
+) -> Any:
     """The tangent of the output (a tuple for several), given each operand's tangent or None."""
     live = [i for i, t in enumerate(tangents) if t is not None]
     if p.pushforward is not None:
-        values = named(operands, out, live[0])
+        values = named(operands, out, live[0], kept)
         values["t"] = tangents[0] if p.arity == 1 else list(tangents)
         return p.pushforward(values, params)
     if p.kind == ZERO_DERIVATIVE:

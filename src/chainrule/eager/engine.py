@@ -16,7 +16,7 @@ from chainrule.eager.accumulating import lock, owned, store
 from chainrule.eager.edges import GradientEdge, edge_at
 from chainrule.eager.hooks import retain_grad
 from chainrule.eager.quiet import is_quiet
-from chainrule.eager.tasks import Task
+from chainrule.eager.tasks import Task, behind
 from chainrule.eager.tensor import Tensor, remembered, wrap, zeros_of
 from chainrule.errors import GraphError, ShapeError
 
@@ -102,24 +102,6 @@ def checked_seed(i: int, y: Tensor, g: Any) -> Tensor:
             f"grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {y.dtype}."
         )
     return project(g, y.array.shape, y.dtype) if g.dtype is not y.dtype else g
-
-
-def behind(roots: Iterable[Any]) -> tuple[set[Node], set[Any]]:
-    """The nodes and the leaves that these edges lead to."""
-    nodes: set[Node] = set()
-    leaves: set[Any] = set()
-    stack = list(roots)
-    while stack:
-        at = stack.pop()
-        if type(at) is Port:
-            at = at.node
-        if type(at) is not Node:
-            leaves.add(at)
-        elif at not in nodes:
-            nodes.add(at)
-            stack += at.form.edges(at)
-    leaves.discard(None)
-    return nodes, leaves
 
 
 def needed_for(roots: Iterable[Any], nodes: Iterable[Node], targets: set[Any]) -> dict[Any, bool]:
@@ -298,13 +280,14 @@ def grad(
     captured: dict[Any, Any] = {}
     retain = create_graph if retain_graph is None else retain_graph
     arrived, finish = collecting(captured)
-    ends, targets = [edge for edge, _ in roots], {edge_at(x) for x in xs}
+    edges = [edge_at(x) for x in xs]
+    ends, targets = [edge for edge, _ in roots], set(edges)
     nodes, leaves = behind(ends)
     if leaves <= targets and not any(type(edge) is Node or type(edge) is Port for edge in targets):
         run(roots, retain, create_graph, arrived, finish, to_inputs=True)  # every way leads to a target
     else:
         run(roots, retain, create_graph, arrived, finish, *_limits(ends, nodes, targets, captured))
-    found = own_tensors(captured, [edge_at(x) for x in xs])
+    found = own_tensors(captured, edges)
     for i, g in enumerate(found):
         if g is None and not (allow_unused or materialize_grads):
             raise RuntimeError(

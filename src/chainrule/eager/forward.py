@@ -53,11 +53,11 @@ class DualLane(Lane):
 
     __slots__ = ("level", "tangent", "under")
     dual = True
+    native = plain = False
 
     def __init__(self, level: Level, tangent: Tensor, under: Lane) -> None:
         self.dtype, self.numpy, self.scalars = under.dtype, under.numpy, under.scalars
         self.inference, self.stale, self.behind = under.inference, under.stale, under.behind
-        self.native = self.plain = False
         self.level = level
         self.tangent = tangent
         self.under = under
@@ -165,21 +165,21 @@ class stripped:
 
 def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``p`` to operands some of which have tangents."""
+    if is_plain(p) and (parts := plain_parts(operands)) is not None:
+        arrays, slopes, only = parts
+        try:
+            raw, kept = p.keeping(*arrays, **params) if p.keeping else (p.raw(*arrays, **params), None)
+            slope = rules.jvp(p, arrays, slopes, raw, params, kept)
+        except tape.RECOVERABLE:
+            pass  # what goes wrong is told on the general path
+        else:
+            return dual_of(raw, slope, slopes, only)
     level = innermost(operands) if are_carried() else None
     if level is None or p.kind == NON_DIFFERENTIABLE:
         with stripped(operands, None):
             return dispatch(p, operands, params)
     if p.arity == 1 and p.kind == LINEAR and p.outputs == 1 and p.pushforward is None and type(self) is Tensor:
         return moved_along(self, p, level, params)
-    if p.kind in PLAIN and p.outputs == 1 and not p.moves and (parts := plain_parts(operands, level)) is not None:
-        arrays, slopes = parts
-        try:
-            raw = p.raw(*arrays, **params)
-            slope = rules.jvp(p, arrays, slopes, raw, params)
-        except tape.RECOVERABLE:
-            pass  # what goes wrong is told on the general path
-        else:
-            return dual_of(raw, slope, slopes, level)
     tangents = [tangent_of(x, level) for x in operands]
     with stripped(operands, level):
         result = function_of(p)(*operands, **params)
@@ -195,11 +195,14 @@ def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: di
     return result
 
 
-PLAIN: Final = (ELEMENTWISE, LINEAR, MULTILINEAR)
+def is_plain(p: Primitive) -> bool:
+    """Whether the rules of ``p`` push plain arrays forward as they stand."""
+    pushed = p.kind in (ELEMENTWISE, LINEAR, MULTILINEAR) or p.keeping is not None
+    return pushed and p.outputs == 1 and not p.moves and not p.retypes
 
 
-def plain_parts(operands: Sequence[Any], level: Level) -> tuple[list[np.ndarray], list[np.ndarray | None]] | None:
-    """The arrays of the operands, and those of their tangents at ``level``.
+def plain_parts(operands: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndarray | None], Level] | None:
+    """The arrays of the operands, those of their tangents, and the level of these.
 
     None unless these are all there is: nothing to record, no other level, one plain dtype.
     """
@@ -207,6 +210,7 @@ def plain_parts(operands: Sequence[Any], level: Level) -> tuple[list[np.ndarray]
     if mode is not None and mode is not modes.NO_GRAD:
         return None
     common: Any = None
+    level: Any = None
     numbers = []
     arrays: list[Any] = []
     slopes: list[Any] = []
@@ -218,7 +222,11 @@ def plain_parts(operands: Sequence[Any], level: Level) -> tuple[list[np.ndarray]
                 return None
             if lane.dual:
                 t = lane.tangent
-                if lane.level is not level or t.lane is not lane.under or (mode is None and (t.leaf or t.node is not None)):
+                if t.lane is not lane.under or (mode is None and (t.leaf or t.node is not None)):
+                    return None
+                if level is None:
+                    level = lane.level
+                if lane.level is not level:
                     return None
                 lane, slope = lane.under, t.array
             if (common is not None and lane is not common) or not lane.plain:
@@ -231,9 +239,11 @@ def plain_parts(operands: Sequence[Any], level: Level) -> tuple[list[np.ndarray]
         else:
             return None
         slopes.append(slope)
+    if level is None or not level.alive:
+        return None
     for k in numbers:
         arrays[k] = remembered(common, arrays[k])
-    return arrays, slopes
+    return arrays, slopes, level
 
 
 def dual_of(raw: Any, slope: Any, slopes: Sequence[Any], level: Level) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, TABLE, Primitive
-from chainrule.core.rules import copied, next_seq
+from chainrule.core.rules import copied, multiple, next_seq
 from chainrule.core.sweep import Node, Port
 from chainrule.eager.modes import NO_GRAD, state
 from chainrule.eager.tape import RECOVERABLE, TensorForm, recover
@@ -34,8 +34,8 @@ def spec(edge: Any) -> Any:
 SCOPE: Final[dict[str, Any]] = {  # the global names of the functions written here
     "__name__": __name__,  # so that the warning filter of `quiet` knows them
     "NO_GRAD": NO_GRAD, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "asarray": np.asarray,
-    "bool_lane": LANES[np.dtype(bool)], "ndarray": np.ndarray, "new": object.__new__, "next_seq": next_seq, "prune": prune,
-    "ref": ref, "enter": enter, "Views": Views, "views_of": views_of,
+    "bool_lane": LANES[np.dtype(bool)], "multiple": multiple, "ndarray": np.ndarray, "new": object.__new__,
+    "next_seq": next_seq, "prune": prune, "ref": ref, "enter": enter, "Views": Views, "views_of": views_of,
     "recover": recover, "recoverable": RECOVERABLE, "scalar": scalar, "spec": spec,
     "state": state,
 }  # fmt: skip
@@ -85,6 +85,7 @@ class Pattern(NamedTuple):
     moves: str
     compares: bool
     out: bool  # whether it takes out=
+    keeps: bool  # whether its rules get what it computes on the way
 
 
 def pattern_of(p: Primitive, out: bool = False) -> Pattern:
@@ -102,8 +103,9 @@ def pattern_of(p: Primitive, out: bool = False) -> Pattern:
         signature = ", *" + signature
     if out:
         signature += ", out=None" if "*" in signature else ", *, out=None"
+    lane, compares = "native" if p.moves else "plain", p.kind == NON_DIFFERENTIABLE
     return Pattern(p.arity, arguments, signature, tuple(p.params), rules, saves, specs, elementwise and p.arity == 2,
-                   "native" if p.moves else "plain", p.moves, p.kind == NON_DIFFERENTIABLE, out)  # fmt: skip
+                   lane, p.moves, compares, out, p.keeping is not None)  # fmt: skip
 
 
 def specialise(
@@ -118,7 +120,8 @@ def specialise(
     pattern = pattern_of(p, into is not None)
     make = factory(pattern)
     forms: list[Any] = [SlotForm(p, scalars) if p.arity < 3 else TupleForm(p) for scalars in ((), (0,), (1,))]
-    fun, pull = make(p, general, into, *forms, p.raw, *((rule.fun if (rule := p.rule(i)) else None) for i in range(p.arity)))
+    rules = ((rule.fun if (rule := p.rule(i)) else None) for i in range(p.arity))
+    fun, pull = make(p, general, into, *forms, p.keeping or p.raw, *rules)
     for form in forms:
         form.pull = pull
     for inner in (fun, pull):  # a code object of its own: the interpreter adapts it to this primitive
@@ -173,6 +176,7 @@ def source_of(pattern: Pattern) -> str:
     fallback = f"return general(primitive, ({arguments},), {keep})"
     take = (_take_one, _take_two, _take_three)[pattern.arity - 1](pattern, fallback)
     call = "".join(f", {n}={n}" for n in pattern.params)
+    result, nothing = ("r, kept", ", None") if pattern.keeps else ("r", "")
     tail = _no_node() if pattern.compares else _make_node(pattern, operands)
     stored = f"    if out is not None:\n        return into(out, fun.__name__, fun, ({arguments},), {keep})\n"
     fun = f"""
@@ -181,9 +185,9 @@ def source_of(pattern: Pattern) -> str:
         {fallback}
 {take}
     try:
-        r = raw({", ".join(operands)}{call})
+        {result} = raw({", ".join(operands)}{call})
     except recoverable as fault:
-        r = recover(fault, primitive, ({", ".join(operands)},), {keep})
+        {result} = recover(fault, primitive, ({", ".join(operands)},), {keep}){nothing}
     if type(r) is not ndarray:
         r = asarray(r)
     t = new(Tensor)
@@ -350,6 +354,7 @@ def _fill_slots(pattern: Pattern, operands: list[str]) -> list[str]:
         "    n.edge_x = ex",
         f"    n.edge_y = {'ey' if two else 'None'}",
         *(f"    n.{name} = {_saved(pattern, name, operands)}" for name in ("x", "y", "out")),
+        *(["    n.y = kept"] if pattern.keeps else []),
         f"    n.params = {'(' + ', '.join(pattern.params) + ',)' if pattern.params else 'None'}",
     ]
 
@@ -389,9 +394,13 @@ def _pull(pattern: Pattern, operands: list[str]) -> str:
         return f"    return ((n.edge_x, {x}),)"
     twice = ""
     if pattern.scalars and not any("g" in rule[0] for rule in pattern.rules if rule):
-        # x * x: one product, not two and their sum
-        both = " + ".join(str(part).removeprefix("g * ") for part in (x, y))
-        twice = f"    if ex is ey and n.x is n.y and type(g) is ndarray:\n        return ((ex, g * ({both})),)\n"
+        first, second = (str(part).removeprefix("g * ") for part in (x, y))
+        twice = f"""\
+    if ex is ey and n.x is n.y and type(g) is ndarray:  # x * x: one product, not two and their sum
+        a = {first}
+        b = {second}
+        return ((ex, multiple(g, 2) * a if a is b else g * (a + b)),)
+"""
     return (
         "    ex = n.edge_x\n    ey = n.edge_y\n"
         f"    if ey is None:\n        return ((ex, {x}),)\n"
@@ -420,6 +429,7 @@ def _contribution(pattern: Pattern, i: int, operand: str) -> str | None:
         "g" if n == "g"
         else f"({edge}{n} if type({edge}{n}) is Node else spec({edge}{n}))" if n in pattern.specs[i]
         else n if n in OPERANDS and not slots
+        else "n.y" if n == "kept"
         else f"n.{n}"
         for n in mentions
     ]  # fmt: skip

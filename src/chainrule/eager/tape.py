@@ -135,6 +135,8 @@ CAST: Final = linear(cast, lambda g, x: g, params={"dtype": ...}, torch="", node
 
 def process(tensor: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``p`` to operands of which ``tensor`` is one, recording if any of them requires grad."""
+    if tensor.lane.dual:
+        return tensor._process_dual(p, operands, params)
     mode = modes.state()
     special = not tensor.lane.native or any(isinstance(x, Tensor) and not x.lane.native for x in operands)
     if special and any(isinstance(x, Tensor) and x.lane.dual for x in operands):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Final
@@ -23,7 +23,7 @@ class Task:
 
     depth = 0  # how many passes this one is nested in
     callbacks: list[Callable[[], None]] | None = None
-    reachable: set[Any] | None = None
+    reach: tuple[set[Node], set[Any]] | None = None
 
     def __init__(self, roots: list[tuple[Any, Any]], needed: Any, to_inputs: bool) -> None:
         self.roots = roots
@@ -43,16 +43,17 @@ class Task:
     def will_reach(self, edge: Any) -> bool:
         """Whether a cotangent can come to this edge in this pass."""
         node = edge.node if type(edge) is Port else edge
-        if self.reachable is None:
-            self.reachable = reachable([edge for edge, _ in self.roots])
-        return node in self.reachable and (self.needed is None or edge in self.needed or node in self.needed)
+        if self.reach is None:
+            self.reach = behind(edge for edge, _ in self.roots)
+        nodes, leaves = self.reach
+        return (node in nodes or node in leaves) and (self.needed is None or edge in self.needed or node in self.needed)
 
     def order(self) -> list[Any]:
         """The nodes and leaves of this pass, in its order: the latest call first, leaves as soon as they are complete."""
         awaited = arrivals([edge for edge, _ in self.roots], self.needed)
-        reached = (node for node in reachable([edge for edge, _ in self.roots]) if type(node) is Node)
+        nodes, _ = behind(edge for edge, _ in self.roots)
         found: list[Any] = []
-        for node in sorted(reached, key=lambda node: -node.seq):
+        for node in sorted(nodes, key=lambda node: -node.seq):
             if self.needed is not None and node not in self.needed:
                 continue
             found.append(node)
@@ -69,24 +70,28 @@ class Task:
             self.callbacks.pop(0)()
 
 
-def reachable(edges: list[Any]) -> set[Any]:
-    """The nodes and leaves that these edges lead to."""
-    found: set[Any] = set()
-    stack = [edge.node if type(edge) is Port else edge for edge in edges]
+def behind(edges: Iterable[Any]) -> tuple[set[Node], set[Any]]:
+    """The nodes and the leaves that these edges lead to."""
+    nodes: set[Node] = set()
+    leaves: set[Any] = set()
+    stack = list(edges)
     while stack:
         at = stack.pop()
-        if at is None or at in found:
-            continue
-        found.add(at)
-        if type(at) is Node:
-            stack += [edge.node if type(edge) is Port else edge for edge in at.form.edges(at)]
-    return found
+        if type(at) is Port:
+            at = at.node
+        if type(at) is not Node:
+            leaves.add(at)
+        elif at not in nodes:
+            nodes.add(at)
+            stack += at.form.edges(at)
+    leaves.discard(None)
+    return nodes, leaves
 
 
-def release(edges: list[Any]) -> None:
+def release(edges: Iterable[Any]) -> None:
     """Let go of what the nodes behind these edges have saved, as a pass that need not be repeated does."""
-    for node in reachable(edges):
-        if type(node) is Node and node.form.spent is not node.form:
+    for node in behind(edges)[0]:
+        if node.form.spent is not node.form:
             node.form = node.form.spent
             node.x = node.y = node.out = None
 

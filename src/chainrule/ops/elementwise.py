@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.core.box import apply, derived, function
 from chainrule.core.primitive import elementwise, general, linear, non_differentiable, zero_derivative
+from chainrule.core.rules import multiple
 
 TWO: Final = np.array(2.0)
 LN2 = math.log(2.0)
@@ -81,6 +82,8 @@ def _power(x: Any, y: Any) -> Any:
             return x * x
         if exponent == 1:
             return x + 0
+        if exponent == 0:
+            return np.ones_like(x)
     return np.power(x, y)
 
 
@@ -90,9 +93,11 @@ def _power_cotangent(g: Any, x: Any, y: Any) -> Any:
         exponent = y.item()
         if exponent == 0:
             return np.zeros(g.shape, y.dtype)
-        if type(x) is np.ndarray:
-            return g * (x + x if exponent == 2 else exponent * _power(x, y - 1))
-        return g * (exponent * x ** (exponent - 1))
+        if type(x) is not np.ndarray:
+            return g * (exponent * x ** (exponent - 1))
+        if exponent == 1:
+            return g
+        return multiple(g, 2) * x if exponent == 2 else g * (exponent * _power(x, y - 1))
     return g * (y * np.power(x, y - np.sign(np.absolute(y))))  # y - 1, but 0 at 0
 
 

@@ -133,8 +133,8 @@ def _take(x: Any, indices: tuple[Any, ...], key: Any) -> Any:
 @function
 def place_all(*xs: Any, shape: Any, keys: Any) -> Any:
     """Zeros with each of ``xs`` added at its key."""
-    out = np.zeros(shape, xs[0].dtype)
-    for x, key in zip(xs, keys, strict=True):
+    out = place(xs[0], shape=shape, key=keys[0])
+    for x, key in zip(xs[1:], keys[1:], strict=True):
         out[key] += x
     return out
 

@@ -257,17 +257,41 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 @function
 def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """``log(sum(exp(x)))`` over ``axis``, without overflow."""
+    return _logsumexp(x, axis=axis, keepdims=keepdims)[0]
+
+
+def _logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> tuple[Any, Any]:
+    """`logsumexp`, and the softmax as what is divided by what."""
     axis = tuple(axis) if isinstance(axis, list) else axis
     top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
     top = np.where(np.isfinite(top), top, 0.0)
-    total = np.log(add_up(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return total if keepdims else total.reshape(add_up(x, axis=axis).shape)
+    e = np.exp(x - top)
+    total = add_up(e, axis=axis, keepdims=True)
+    out = np.log(total) + top
+    return out if keepdims else np.squeeze(out, axis=axis), (e, total)
 
 
-general(logsumexp, lambda g, x, out, *, axis=None, keepdims=False:
-        restore(g, x, axis, keepdims) * np.exp(x - restore(out, x, axis, keepdims)),
-        jvp=lambda t, x, out, *, axis=None, keepdims=False:
-        np.sum(t * np.exp(x - restore(out, x, axis, keepdims)), axis=axis, keepdims=keepdims), integers="float")  # fmt: skip
+def _logsumexp_pullback(g: Any, x: Any, out: Any, kept: Any, axis: Any, keepdims: bool) -> Any:
+    """``g`` times the softmax."""
+    if kept is None:
+        return restore(g, x, axis, keepdims) * np.exp(x - restore(out, x, axis, keepdims))
+    e, total = kept
+    return g.reshape(total.shape) / total * e
+
+
+def _logsumexp_pushforward(t: Any, x: Any, out: Any, kept: Any, axis: Any, keepdims: bool) -> Any:
+    """The sum of ``t`` times the softmax."""
+    if kept is None:
+        return np.sum(t * np.exp(x - restore(out, x, axis, keepdims)), axis=axis, keepdims=keepdims)
+    e, total = kept
+    along = np.dot(t, e) if t.ndim == 1 else add_up(t * e, axis=axis, keepdims=keepdims)
+    return along / total.reshape(np.shape(along))
+
+
+general(logsumexp, lambda g, x, out, kept, *, axis=None, keepdims=False:
+        _logsumexp_pullback(g, x, out, kept, axis, keepdims),
+        jvp=lambda t, x, out, kept, *, axis=None, keepdims=False:
+        _logsumexp_pushforward(t, x, out, kept, axis, keepdims), keeping=_logsumexp, integers="float")  # fmt: skip
 
 # Questions without a derivative
 

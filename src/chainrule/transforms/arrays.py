@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core import spec
 from chainrule.eager import engine, levels, modes
 from chainrule.eager.leaving import DerivativeLost
 from chainrule.eager.tensor import Tensor, wrap
@@ -233,7 +232,8 @@ class Arguments:
         for k in which:
             if not -len(args) <= k < len(args):
                 raise TypeError(f"the function was called with {len(args)} arguments, but argnums is {k}")
-            leaves, structure = ([args[k]], LEAF) if is_array(args[k]) else flatten(args[k])
+            x = args[k]
+            leaves, structure = ([x], LEAF) if type(x) is np.ndarray or is_array(x) else flatten(x)
             self.leaves += leaves
             self.places += [k] * len(leaves)
             self.structures.append(structure)
@@ -251,6 +251,8 @@ class Arguments:
 
     def shaped(self, leaves: Sequence[Any]) -> list[Any]:
         """Leaves as trees like the arguments to differentiate by."""
+        if len(self.structures) == 1:
+            return [unflatten(self.structures[0], leaves)]
         rest = iter(leaves)
         return [unflatten(structure, [next(rest) for _ in range(structure.size)]) for structure in self.structures]
 
@@ -267,7 +269,10 @@ class Arguments:
 
     def as_leaves(self) -> list[Tensor]:
         """New leaves with the values to differentiate by."""
-        return [wrap(x.array).requires_grad_() for x in self.tensors]
+        leaves = [wrap(x.array) for x in self.tensors]
+        for x in leaves:
+            x.leaf = True
+        return leaves
 
     def by_one_pass(self, f: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[Any, list[Any]]:
         """The value of ``f`` and its slopes, by one backward pass: nothing around it is differentiated otherwise."""
@@ -316,9 +321,10 @@ def tensor_of(x: Any, name: str) -> Tensor:
     if isinstance(x, Tensor):
         return x
     array = np.asarray(x)
-    if array.dtype.kind in "iub":
+    kind = array.dtype.kind
+    if kind in "iub":
         array = array.astype(np.float64)
-    if array.dtype.kind in "OUSM" or not spec.of_numpy(array.dtype).differentiable:
+    elif kind not in "fc":
         raise TypeError(f"{name} must be a number or an array of numbers, not {type(x).__name__}")
     return wrap(array)
 
@@ -391,5 +397,5 @@ def plain(result: Any, like: Any) -> Any:
     if result.level or result.lane.dual or (result.requires_grad and (levels.differentiating.get() or levels.present())):
         return result
     if isinstance(like, (np.ndarray, list, tuple)):
-        return np.ascontiguousarray(result.array).reshape(result.array.shape)
+        return np.asarray(result.array, order="C")
     return result.item()

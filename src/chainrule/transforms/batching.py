@@ -58,6 +58,12 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomne
     return mapped
 
 
+def for_each(name: str, fun: Callable[[Tensor], Any], rows: Tensor, chunk_size: int | None) -> Any:
+    """``fun`` of each row (of which there is one at least), `vmap` without its questions."""
+    size = len(rows.array)
+    return Mapping(name, lambda given: fun(*given), 0, "error").in_chunks([rows], [0], size, chunk_size or size)
+
+
 class Mapping(NamedTuple):
     """A function of the leaves of one sample, and how its results are put together."""
 

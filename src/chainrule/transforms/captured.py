@@ -47,8 +47,8 @@ class Derivative(levels.Transform):
         if any(lane.level is self for lane in forward.layers(held)):
             return True
         ends = [edge_of(x._bottom()) for x in self.tracked]
-        reached = tasks.reachable([edge_of(held)]) if ends else ()
-        return any(end is edge for end in reached for edge in ends)
+        nodes, leaves = tasks.behind([edge_of(held)]) if ends else ((), ())
+        return any(edge in nodes or edge in leaves for edge in ends)
 
     def about_to_write(self, t: Tensor) -> None:
         """Raise RuntimeError if ``t`` was made outside, and remember it if that is not known."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.transforms.batching import vmap
+from chainrule.transforms.batching import for_each, vmap
 from chainrule.transforms.captured import Derivative
 from chainrule.transforms.forward import dual, parted, primal_tree
 from chainrule.transforms.reverse import (
@@ -55,8 +55,8 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         blocks = []
         for y in outputs:
             pull = functools.partial(rows_of, y, mine, more)
-            rows = pull(np.ones_like(y)) if y.array.size == 1 else vmap(pull, chunk_size=chunk_size)(units(y))
-            parts = [row.reshape(*y.array.shape, *x.array.shape) for row, x in zip(rows, mine, strict=True)]
+            rows = pull(np.ones_like(y)) if y.array.size == 1 else for_each("jacrev", pull, units(y), chunk_size)
+            parts = [shaped(row, (*y.array.shape, *x.array.shape)) for row, x in zip(rows, mine, strict=True)]
             found = unflatten(structure, parts)
             blocks.append(found[0] if isinstance(argnums, int) else tuple(found))
         jacobians = unflatten(shape, blocks)
@@ -96,9 +96,9 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
         for i, x in enumerate(inputs):
             columns.append(vmap(functools.partial(push, i), out_dims=-1, randomness=randomness)(units(checked(x))))
         blocks = []
-        for parts in zip(*columns, strict=True):
-            shaped = [part.reshape(*part.array.shape[:-1], *x.array.shape) for part, x in zip(parts, inputs, strict=True)]
-            found = unflatten(structure, shaped)
+        for row in zip(*columns, strict=True):
+            parts = [shaped(part, (*part.array.shape[:-1], *x.array.shape)) for part, x in zip(row, inputs, strict=True)]
+            found = unflatten(structure, parts)
             blocks.append(found[0] if isinstance(argnums, int) else tuple(found))
         jacobians, aux = unflatten(beside[0], blocks), beside[1]
         return (jacobians, aux) if has_aux else jacobians
@@ -156,7 +156,14 @@ def checked(y: Any) -> Tensor:
 def units(y: Tensor) -> Tensor:
     """The unit vectors of the space of ``y``, along a first axis."""
     n = y.array.size
-    return wrap(np.eye(n, dtype=y.array.dtype).reshape(n, *y.array.shape))
+    rows = np.zeros((n, *y.array.shape), y.array.dtype)
+    rows.reshape(-1)[:: n + 1] = 1
+    return wrap(rows)
+
+
+def shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    """``x`` in this shape."""
+    return x if x.array.shape == shape else x.reshape(shape)
 
 
 def rows_of(y: Tensor, mine: list[Tensor], more: bool, unit: Tensor) -> list[Tensor]:

@@ -208,9 +208,9 @@ def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
 
 def has_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
     """Whether the outputs depend on anything that asks for a gradient, other than the inputs of this derivative."""
-    own = {id(t._bottom()) for t in mine if t._bottom().leaf}
-    ends = tasks.reachable([edge_of(t._bottom()) for y in outputs for t in (y, *forward.tangents(y._bottom()))])
-    return any(isinstance(end, Tensor) and id(end) not in own for end in ends)
+    own = {id(t._bottom()) for t in mine}
+    ends = [edge_of(t._bottom()) for y in outputs for t in (y, *forward.tangents(y._bottom()))]
+    return any(id(leaf) not in own for leaf in tasks.behind(ends)[1])
 
 
 def pulled(

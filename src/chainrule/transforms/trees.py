@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -31,12 +30,9 @@ LEAF = Structure(None, None, ())
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves of a tree in order, and its structure."""
-    if isinstance(tree, (dict, OrderedDict)):
-        keys, values = tuple(tree), list(tree.values())
-    elif isinstance(tree, (tuple, list)):
-        keys, values = None, list(tree)
-    else:
+    if not isinstance(tree, (dict, tuple, list)):
         return [tree], LEAF
+    keys, values = (tuple(tree), tuple(tree.values())) if isinstance(tree, dict) else (None, tree)
     leaves: list[Any] = []
     parts = []
     for value in values:
@@ -48,7 +44,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
     """The tree of a structure with these leaves."""
-    return _built(structure, iter(leaves))
+    return leaves[0] if structure is LEAF else _built(structure, iter(leaves))
 
 
 def _built(structure: Structure, leaves: Any) -> Any:
