@@ -58,6 +58,9 @@ class Box:
         return self.apply(primitive, *bind(primitive, args, kwargs))
 
 
+KNOWN = (Box, np.ndarray, *NUMBERS)  # what an operator computes with
+
+
 def dispatch(primitive: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Let the operand of the highest level apply ``primitive``; without any box, NumPy does."""
     top = None
@@ -168,23 +171,26 @@ def names_of(fun: Any) -> tuple[str, ...]:
 
 
 def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Split a call with NumPy's signature into operands and static parameters.
+    """Split a call with NumPy's signature into operands and the static parameters that were given.
 
     Raises NotInTable for a keyword that no rule knows, and TypeError for a call NumPy would refuse.
     """
     names = names_of(primitive.fun)
     if len(args) > len(names):
         raise TypeError(f"{primitive.name}() takes at most {len(names)} arguments, got {len(args)}")
-    given = dict(zip(names, args, strict=False)) | kwargs
-    if primitive.listed:
-        operands = list(given.pop(names[0]))
-    elif primitive.variadic:
+    if primitive.variadic and not primitive.listed:
         raise not_in_table(primitive.fun, " called through NumPy")
-    else:
-        operands = [given.pop(name) for name in names[: primitive.arity] if name in given]
-    params = dict(primitive.params)
+    leading = 1 if primitive.listed else primitive.arity
+    operands = list(args[:leading])
+    given = dict(zip(names[leading:], args[leading:], strict=False))
+    if kwargs:
+        given |= kwargs
+        operands += [given.pop(name) for name in names[len(operands) : leading] if name in given]
+    if primitive.listed:
+        operands = list(operands[0])
+    params = {}
     for name, value in given.items():
-        if name in params:
+        if name in primitive.params:
             params[name] = value
         elif name == "dtype" and value is not None:
             operands = [x.cast(value) if isinstance(x, Box) else x for x in operands]
@@ -195,7 +201,7 @@ def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 def _operator(fun: Callable[..., Any], reflected: bool = False) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, (Box, np.ndarray, *NUMBERS)):
+        if not isinstance(other, KNOWN):
             return NotImplemented
         return fun(other, self) if reflected else fun(self, other)
 

@@ -16,7 +16,7 @@ from weakref import ref
 
 import numpy as np
 
-from chainrule.core.box import NUMBERS, Box, dispatch
+from chainrule.core.box import KNOWN, dispatch
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, TABLE, Primitive
 from chainrule.core.rules import copied, multiple, next_seq
 from chainrule.core.sweep import Node, Port
@@ -459,7 +459,7 @@ class Functions:
 def operate(p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """What an operator does off the fast path: leave it to the other operand if its type is foreign."""
     for operand in operands:
-        if not isinstance(operand, (Box, np.ndarray, *NUMBERS)):
+        if not isinstance(operand, KNOWN):
             return NotImplemented
     return dispatch(p, operands, params)
 

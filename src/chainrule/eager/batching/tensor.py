@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from chainrule.core import spec
+from chainrule.core.box import Box
 from chainrule.core.primitive import Primitive
 from chainrule.eager import forward, inplace, leaving, levels, tape
 from chainrule.eager.lane import Lane
@@ -133,6 +134,7 @@ class Batched(Tensor):
     __slots__ = ("batch", "values")
     batch: Batch
     values: Tensor
+    apply = Box.apply  # a tensor's goes by the fast functions, which leave a batched one to `process` anyway
 
     @property
     def level(self) -> int:  # type: ignore[override]
