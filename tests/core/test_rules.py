@@ -267,6 +267,29 @@ def test_a_given_jvp_comes_first() -> None:
     assert rules.jvp(p, (X,), (G,), "out", {"k": 3})[1:] == ("out", 3)
 
 
+@pytest.mark.parametrize("p", [p for p in TABLE.values() if p.keeping], ids=lambda p: p.name)
+def test_what_is_kept_only_saves_work(p: Primitive) -> None:
+    """The rules give the same with what the primal computed on the way and without."""
+    for operands, params in samples(p):
+        out, kept = p.keeping(*operands, **params)
+        np.testing.assert_array_equal(out, p.raw(*operands, **params))
+        g, t = np.cos(out), np.sin(operands[0])
+        values = rules.named(operands, out, 0, kept) | {"g": g}
+        np.testing.assert_allclose(p.rule(0)(values, params), rules.vjp(p, 0, g, operands, out, params), rtol=1e-12)
+        again = rules.jvp(p, operands, (t,), out, params)
+        np.testing.assert_allclose(rules.jvp(p, operands, (t,), out, params, kept), again, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,), (1, 1)])
+def test_a_multiple_of_one_number_all_over_takes_no_memory(shape: tuple[int, ...]) -> None:
+    everywhere = np.broadcast_to(np.array(1.5), shape)
+    found = rules.multiple(everywhere, 2)
+    assert found.shape == shape
+    assert np.all(found == 3.0)
+    assert not any(np.asarray(found).strides) or found.size == 1
+    np.testing.assert_array_equal(rules.multiple(X, 2), X * 2)
+
+
 @pytest.mark.parametrize("p", [p for p in TABLE.values() if p.outputs != 1], ids=lambda p: p.name)
 def test_absent_cotangents_of_several_outputs(p: Primitive) -> None:
     """The cotangents of the outputs add up, whichever are absent."""

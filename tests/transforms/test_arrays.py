@@ -103,6 +103,16 @@ def test_jacobian_takes_the_shorter_way(matrix, words, capsys):
     assert words in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("mode", [None, "forward"])
+def test_jacobian_of_complex_numbers_is_that_along_the_real_axis(mode):
+    z, x = np.array([1 + 1j, 2.0]), np.array([1.0, 2.0])
+    np.testing.assert_allclose(cr.jacobian(lambda z: z * z, mode=mode)(z), np.diag(2 * z))
+    np.testing.assert_allclose(cr.jacobian(lambda x: x * 1j, mode=mode)(x), 1j * np.eye(2))
+    for argument in (z, x):
+        with pytest.raises(TypeError, match="forward mode only"):
+            cr.jacobian(lambda z: z * 1j, mode="reverse")(argument)
+
+
 def test_jacobian_of_numbers_and_shapes():
     assert cr.jacobian(lambda x: x**3)(2.0) == 12.0
     assert cr.jacobian(lambda x: np.outer(x, x))(np.ones(3)).shape == (3, 3, 3)

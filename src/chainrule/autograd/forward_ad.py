@@ -81,7 +81,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         )
     if forward.tangent_of(tangent, here) is not None:
         raise RuntimeError("Setting a forward grad that itself has a forward gradient at the same level 0 is not supported.")
-    return forward.attach(alias(tensor), here, tangent)
+    return forward.attach(alias(tensor), here, forward.laid_out(tensor, tangent))
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

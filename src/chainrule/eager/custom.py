@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from chainrule.core.rules import next_seq
@@ -26,6 +26,7 @@ from chainrule.eager.notice import notice
 from chainrule.eager.pullback import CustomForm
 from chainrule.eager.refusing import new_node, refusing
 from chainrule.eager.tensor import Tensor, edge_of, leaf
+from chainrule.eager.trees import flatten
 from chainrule.eager.writes import log_write
 
 
@@ -38,6 +39,12 @@ class FunctionMeta(type):
             f"{name}Backward", (FunctionCtx,), {"_forward_cls": cls, "__module__": "torch.autograd.function"}
         )
         cls._form = CustomForm(cls)
+
+
+@functools.cache
+def generated_class(function: type[Function]) -> type[FunctionCtx]:
+    """The class of the contexts within functions that are being transformed, which torch names otherwise."""
+    return type(f"{function.__name__}GeneratedBackward", (function._backward_cls,), {"__module__": "torch.autograd.function"})
 
 
 class Function(metaclass=FunctionMeta):
@@ -137,12 +144,12 @@ class Function(metaclass=FunctionMeta):
         separate = cls.setup_context is not Function.setup_context
         if separate:
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
-            refuse_keyword_only(bound.kwargs if kwargs else {})
+            refuse_keyword_only(bound.kwargs if kwargs else {}, args)
             bound.apply_defaults()
             args = bound.args
         elif kwargs:
             bound = inspect.signature(cls.forward).bind(None, *args, **kwargs)
-            refuse_keyword_only(bound.kwargs)
+            refuse_keyword_only(bound.kwargs, args)
             args = bound.args[1:]
         if levels.present() and not (separate or cls._for_transforms) and levels.are_transforms():
             raise RuntimeError(
@@ -150,12 +157,13 @@ class Function(metaclass=FunctionMeta):
                 "override the setup_context staticmethod. For more details, please see "
                 "https://pytorch.org/docs/main/notes/extending.func.html"
             )
-        batch = innermost(args)
+        batch = innermost(flatten(args)[0]) if levels.present() else None
         if batch is not None:
             own = None if cls.vmap is Function.vmap else cls.vmap
             generated = cls.generate_vmap_rule or (batch.lenient and own is None)
             return functions.apply(cls.__name__, own, generated, cls.apply, args, batch)
-        ctx: Any = object.__new__(cls._backward_cls)
+        made = generated_class(cls) if levels.present() and levels.are_transforms() else cls._backward_cls
+        ctx: Any = object.__new__(made)
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         pushing = any(isinstance(x, Tensor) and x.lane.dual for x in args)
@@ -165,6 +173,7 @@ class Function(metaclass=FunctionMeta):
             if separate:
                 output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
+                check_returned(ctx, args, output if isinstance(output, tuple) else (output,))
             else:
                 output = cls.forward(ctx, *args)
         recording = modes.is_grad_enabled() and any(needs)
@@ -176,10 +185,26 @@ class Function(metaclass=FunctionMeta):
         return outputs if several else outputs[0]
 
 
-def refuse_keyword_only(given: dict[str, Any]) -> None:
+def refuse_keyword_only(given: dict[str, Any], args: Sequence[Any]) -> None:
     """TypeError for arguments of ``forward`` that have no place among the positional ones, where gradients go."""
+    if innermost(flatten(args)[0]) is not None and any(isinstance(x, Tensor) for x in given.values()):
+        raise NotImplementedError(
+            "Run vmap on autograd.Function with kwarg-only Tensor args. Please do not pass kwarg-only Tensors to "
+            f"autograd.Function. Got: {given}"
+        )
     for name in given:
         raise TypeError(f"forward() got an unexpected keyword argument '{name}'")
+
+
+def check_returned(ctx: Any, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    """Refuse to save an argument that is an output too, unless it was written to."""
+    for t in (*(ctx.to_save or ()), *ctx.__dict__.get("saved_for_forward", ())):
+        if _untouched_input(t, ctx, args) and any(t is out for out in outputs):
+            raise RuntimeError(
+                "An input that has been returned as-is as output is being saved for backward. This is not supported if you "
+                "override setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) or "
+                "setup ctx inside the forward function itself."
+            )
 
 
 def finished(

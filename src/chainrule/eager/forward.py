@@ -142,6 +142,13 @@ def attach(t: Tensor, level: Level, tangent: Tensor) -> Tensor:
     return t
 
 
+def laid_out(x: Tensor, tangent: Tensor) -> Tensor:
+    """``tangent``, in row-major order if ``x`` is: what looks at the memory of the one looks at that of the other alike."""
+    if x.array.flags.c_contiguous and not tangent.array.flags.c_contiguous:
+        return F.ascontiguousarray(tangent)  # type: ignore[no-any-return]
+    return tangent
+
+
 class stripped:
     """A context in which the operands have no tangents of ``level`` (None: of any level)."""
 

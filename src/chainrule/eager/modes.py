@@ -163,6 +163,13 @@ class enable_grad(_Switch):
         return None if state() is None else changed(grad=True)
 
 
+class carry_tangents(_Context):
+    """Calls inside carry on the tangents of their operands."""
+
+    def _target(self) -> Mode | None:
+        return None if state() is None else changed(tangents=True)
+
+
 class set_grad_enabled(_Context):
     """Recording on or off by ``mode``: at once as a call, for the block as a context manager."""
 

@@ -153,7 +153,7 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     places = np.arange(n)
     if wrap and self.ndim == 2:
         flat = np.arange(0, self.array.size, self.array.shape[1] + 1)
-        index: tuple[Any, ...] = np.unravel_index(flat, self.array.shape)
+        index: tuple[Any, ...] = indexing.unraveled(flat, self.array.shape)
     else:
         index = (places,) * self.ndim
     value = np.asarray(fill_value, self.array.dtype)

@@ -29,7 +29,7 @@ class CustomForm:
         self.primitive = Primitive(named(function.__name__), CUSTOM, (), arity=-1, torch="")
 
     def name(self, node: Node) -> str:
-        return f"{self.function.__name__}Backward"
+        return type(node.params).__name__
 
     def edges(self, node: Node) -> tuple[Any, ...]:
         return node.edge_x  # type: ignore[no-any-return]

@@ -48,6 +48,7 @@ class Tensor(Box, metaclass=Named):
     is_cuda: ClassVar[bool] = False
     is_sparse: ClassVar[bool] = False
     is_quantized: ClassVar[bool] = False
+    is_nested: ClassVar[bool] = False
     device: ClassVar[Device] = CPU
     layout: ClassVar[Layout] = STRIDED
     torch_name: ClassVar[str] = "torch.Tensor"

@@ -80,7 +80,7 @@ def _check_all(module: Module, given: Mapping[str, Any]) -> None:
 def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters, and the buffers, of several modules of one kind, each stacked along a new first axis.
 
-    Raises RuntimeError for no modules, or modules of several classes or modes.
+    Raises RuntimeError for no modules, modules of several classes or modes, or parameters only some of which require grad.
     """
     if not models:
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
@@ -88,6 +88,9 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[s
         raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
     if len({m.training for m in models}) > 1:
         raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
+    for name, p in models[0].named_parameters():
+        if any(dict(m.named_parameters())[name].requires_grad != p.requires_grad for m in models):
+            raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
     parameters = {
         name: stack([dict(m.named_parameters())[name] for m in models]).detach().requires_grad_(p.requires_grad)
         for name, p in models[0].named_parameters()

@@ -175,6 +175,18 @@ def _grid(index: Any, axis: int) -> tuple[Any, ...]:
     return tuple(grid)
 
 
+def unraveled(flat: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The index along each axis of positions counted in row-major order.
+
+    NumPy's unravel_index (2.4.6) is wrong beyond 8,192 positions, if their array has a last axis of length 1.
+    """
+    found: list[Any] = []
+    for n in reversed(shape):
+        flat, within = np.divmod(flat, n)
+        found.insert(0, within)
+    return tuple(found)
+
+
 @function
 def gather(x: Any, y: Any, *, axis: int) -> Any:
     """``out[i, j] = x[y[i, j], j]`` for axis 0, and so on."""

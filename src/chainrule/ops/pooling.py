@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.core.box import function
 from chainrule.core.primitive import general, linear
-from chainrule.ops.indexing import place_along
+from chainrule.ops.indexing import place_along, unraveled
 from chainrule.ops.windows import Geometry, overlap_add, padded, view
 
 
@@ -46,7 +46,7 @@ def max_pool(x: Any, *, kernel: Geometry, stride: Geometry, padding: Geometry, d
     best = np.argmax(flat, axis=-1)
     values = np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]
     place: Any = 0
-    for axis, within in enumerate(np.unravel_index(best, kernel)):
+    for axis, within in enumerate(unraveled(best, kernel)):
         start = np.arange(out[axis]).reshape(-1, *(1,) * (d - axis - 1)) * stride[axis] - padding[axis]
         place = place * size[axis] + start + within * dilation[axis]
     return values, place
@@ -78,7 +78,7 @@ def adaptive_max_pool(x: Any, *, size: Geometry) -> Any:
         block = x[(Ellipsis, *cells)]
         best = np.argmax(block.reshape(*front, -1), axis=-1)
         values[(Ellipsis, *at)] = np.take_along_axis(block.reshape(*front, -1), best[..., None], axis=-1)[..., 0]
-        within = np.unravel_index(best, block.shape[-d:])
+        within = unraveled(best, block.shape[-d:])
         places[(Ellipsis, *at)] = np.ravel_multi_index(
             tuple(w + cell.start for w, cell in zip(within, cells, strict=True)), flat_size
         )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.box import function
+from chainrule.core.box import apply, function
 from chainrule.core.primitive import linear
 
 
@@ -144,10 +144,12 @@ def view_as_complex(x: Any) -> Any:
     if x.shape[-1] != 2:
         raise ValueError("Tensor must have a last dimension of size 2")
     dtype = np.result_type(x.dtype, np.complex64)
-    if any(step % (2 * x.itemsize) for step in x.strides[:-1]) or x.strides[-1] != x.itemsize:
-        x = np.ascontiguousarray(x)
+    if x.size and x.strides[-1] != x.itemsize:
+        raise ValueError("Tensor must have a last dimension with stride 1")
+    if x.size and any(step % (2 * x.itemsize) for step in x.strides[:-1]):
+        raise ValueError("Tensor must have a stride divisible by 2 for all but last dimension")
     return retyped(x, dtype, x.shape[:-1], x.strides[:-1])
 
 
-linear(view_as_real, lambda g, x: view_as_complex(g), moves="view", retypes=True)
+linear(view_as_real, lambda g, x: view_as_complex(apply(np.ascontiguousarray, g)), moves="view", retypes=True)
 linear(view_as_complex, lambda g, x: view_as_real(g), moves="view", retypes=True)

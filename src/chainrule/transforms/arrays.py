@@ -16,9 +16,9 @@ import numpy as np
 from chainrule.eager import engine, levels, modes
 from chainrule.eager.leaving import DerivativeLost
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.trees import LEAF, Structure, flatten, mapped, unflatten
 from chainrule.transforms import forward, jacobians, reverse
 from chainrule.transforms.batching import vmap
-from chainrule.transforms.trees import LEAF, Structure, flatten, mapped, unflatten
 
 Argnums = int | Sequence[int]
 
@@ -105,7 +105,9 @@ def jacobian(f: Callable[..., Any], argnums: int = 0, *, mode: str | None = None
 
     With ``mode`` "forward" its columns are computed together, with "reverse" its rows (``chunk_size`` of them at a time);
     left out, whichever are fewer, for which f is called once more to see the size of its result. ``verbose`` prints the
-    choice. For dictionaries and lists as argument or result it is a tree of blocks.
+    choice. For dictionaries and lists as argument or result it is a tree of blocks. Of complex numbers it is the derivative
+    along the real axis (that of a holomorphic function), in forward mode. Raises ValueError for another mode, TypeError for
+    complex numbers in reverse mode.
 
     >>> import numpy as np
     >>> jacobian(lambda x: np.array([1.0, 2.0]) * x[0] * x, verbose=True)(np.array([3.0, 4.0]))
@@ -121,18 +123,22 @@ def jacobian(f: Callable[..., Any], argnums: int = 0, *, mode: str | None = None
         given = Arguments(args, (argnums,))
         inner = tensorial(functools.partial(f, **kwargs))
         chosen = mode
-        if chosen is None or verbose:
+        if chosen != "forward" or verbose:
             n = sum(x.array.size for x in given.tensors)
             with modes.no_grad():
-                m = sum(y.array.size for y in flatten(inner(*given.inner))[0])
-            chosen = chosen or ("forward" if n < m else "reverse")
+                outputs = flatten(inner(*given.inner))[0]
+            m = sum(y.array.size for y in outputs)
+            is_complex = any(t.dtype.is_complex for t in (*given.tensors, *outputs))
+            if is_complex and mode == "reverse":
+                raise TypeError("jacobian of complex numbers is the derivative along the real axis, by forward mode only")
+            chosen = chosen or ("forward" if n < m or is_complex else "reverse")
             if verbose:
                 count, what = (n, "columns") if chosen == "forward" else (min(m, chunk_size or m), "rows")
                 print(f"jacobian: {chosen} mode, {count} {what} at once (f takes {n} numbers to {m})")
         if chosen == "forward":
-            found = jacobians.jacfwd(inner, argnums)(*given.inner)
+            found = jacobians.by_columns(inner, argnums)(*given.inner)
         else:
-            found = jacobians.jacrev(inner, argnums, chunk_size=chunk_size)(*given.inner)
+            found = jacobians.by_rows(inner, argnums, chunk_size=chunk_size)(*given.inner)
         return plain_tree(found, representative(given.leaves))
 
     return whole

@@ -21,11 +21,17 @@ from chainrule.eager.functions.shapes import cat, stack
 from chainrule.eager.generator import default_generator
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
-from chainrule.transforms.trees import LEAF, Structure, flatten, unflatten
+from chainrule.eager.trees import Structure, flatten, spread, unflatten
 
 RANDOM = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
     "flags on vmap or perform the randomness operation out of vmap"
+)
+
+
+OUT_DIMS = (
+    "vmap({}, ..., out_dims={}): `out_dims` must be an int, None or a python collection of ints representing where in the "
+    "outputs the vmapped dimension should appear."
 )
 
 
@@ -56,6 +62,23 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomne
         return how.in_chunks(leaves, axes, size, chunk_size or size)
 
     return mapped
+
+
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """The values of all samples that ``tensor``, one of them within `vmap`, belongs to; of all batches with ``recurse``.
+
+    It is for looking at them only: what is computed from it is no part of the batch.
+
+    >>> import chainrule as cr
+    >>> cr.func.vmap(lambda x: print(debug_unwrap(x)) or x * 2)(cr.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    tensor([2., 4.])
+    """
+    while isinstance(tensor, Batched):
+        tensor = tensor.values
+        if not recurse:
+            break
+    return tensor
 
 
 def for_each(name: str, fun: Callable[[Tensor], Any], rows: Tensor, chunk_size: int | None) -> Any:
@@ -145,14 +168,13 @@ def moved(x: Tensor, source: int, to: int) -> Any:
 def checked_spread(name: str, out_dims: Any, structure: Structure) -> list[Any]:
     """The axis that the samples have in each result. ValueError if ``out_dims`` does not fit the results."""
     if not (out_dims is None or isinstance(out_dims, (int, tuple, list, dict))):
-        raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
-            "representing where in the outputs the vmapped dimension should appear."
-        )
+        raise ValueError(OUT_DIMS.format(name, out_dims))
     wanted = out_dims
     if structure.kind is None and isinstance(out_dims, tuple) and len(out_dims) == 1:
         (wanted,) = out_dims
     axes = spread(wanted, structure)
+    if axes is not None and not all(axis is None or isinstance(axis, int) for axis in axes):
+        raise ValueError(OUT_DIMS.format(name, out_dims))
     if axes is None:
         raise ValueError(
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`. "
@@ -215,31 +237,6 @@ def axis_of(told: str, x: Any, axis: Any) -> int | None:
             f"in_dim to satisfy -{x.ndim} <= in_dim < {x.ndim}."
         )
     return axis % x.ndim
-
-
-def spread(dims: Any, structure: Structure) -> list[Any] | None:
-    """One entry of ``dims`` for each leaf: a number stands for all leaves below. None if the two do not fit."""
-    if structure.kind is None:
-        return None if isinstance(dims, (tuple, list, dict)) else [dims]
-    if not isinstance(dims, (tuple, list, dict)):
-        return [dims] * len(leaves_of(structure))
-    if type(dims) is not structure.kind or len(dims) != len(structure.parts):
-        return None
-    if structure.keys is not None and set(structure.keys) != set(dims):
-        return None
-    parts = dims if structure.keys is None else [dims[key] for key in structure.keys]
-    found: list[Any] = []
-    for part, below in zip(parts, structure.parts, strict=True):
-        inner = spread(part, below)
-        if inner is None:
-            return None
-        found += inner
-    return found
-
-
-def leaves_of(structure: Structure) -> list[Structure]:
-    """The leaves of a structure."""
-    return [LEAF] if structure.kind is None else [leaf for part in structure.parts for leaf in leaves_of(part)]
 
 
 def batch_size(leaves: Sequence[Any], axes: Sequence[int | None]) -> int:

@@ -14,10 +14,11 @@ from typing import Any
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import forward, levels, notice, tasks, views, writes
+from chainrule.eager.batching.tensor import Batched, batched
 from chainrule.eager.lane import own_lane
 from chainrule.eager.leaving import source_line
-from chainrule.eager.tensor import Tensor, edge_of
-from chainrule.transforms.trees import flatten
+from chainrule.eager.tensor import Tensor, edge_of, leaf
+from chainrule.eager.trees import flatten, mapped
 
 
 class Derivative(levels.Transform):
@@ -41,6 +42,20 @@ class Derivative(levels.Transform):
     def __exit__(self, *fault: object) -> None:
         writes.guards.remove(self.before)
         levels.leave(self)
+
+    def own(self, tree: Any) -> Any:
+        """Arguments that are not differentiated, as tensors of the function's own: writes change their memory alone."""
+        return mapped(self._own, tree)
+
+    def _own(self, x: Any) -> Any:
+        if isinstance(x, Batched):
+            values = self._own(x.values)
+            return x if values is x.values else batched(values, x.batch)
+        if type(x) is not Tensor or x.leaf or x.node is not None or not x.lane.native:
+            return x
+        alias = leaf(x.array, x.lane)
+        self.remember(alias)
+        return alias
 
     def holds(self, t: Tensor) -> bool:
         held = t._bottom()
@@ -74,7 +89,8 @@ class Derivative(levels.Transform):
         """After the call: RuntimeError if a tensor that was written to is still there, which has its old values again."""
         if not self.written:
             return
-        returned = [root_of(y._bottom()) for y in flatten(results)[0] if isinstance(y, Tensor)]
+        ends = [y._bottom() for y in flatten(results)[0] if isinstance(y, Tensor)]
+        returned = [root_of(t) for y in ends for t in (y, *(part._bottom() for part in forward.tangents(y)))]
         captured = [(t, values, line) for r, values, line in self.written.values()
                     if (t := r()) is not None and not any(t is y for y in returned)]  # fmt: skip
         for t, values, _ in captured:

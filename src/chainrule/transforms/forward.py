@@ -9,10 +9,10 @@ from chainrule.eager import forward, levels, modes
 from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, zeros_of
+from chainrule.eager.trees import Structure, flatten, unflatten
 from chainrule.errors import shape_text
 from chainrule.transforms.captured import Derivative
 from chainrule.transforms.reverse import called, checked_outputs, depends_on_more, freed, in_batches, parts_of, pulled, watched
-from chainrule.transforms.trees import Structure, flatten, unflatten
 
 
 def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False,
@@ -27,7 +27,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
     """
     inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
-    with Derivative([*inputs, *directions]) as level:
+    with Derivative([*inputs, *directions]) as level, modes.carry_tangents():
         duals = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
         result = func(*duals)
         result, aux = parts_of(result, has_aux, "jvp(f, primals, tangents)")
@@ -101,7 +101,7 @@ def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any
 
 def dual(x: Tensor, tangent: Tensor, level: levels.Level) -> Tensor:
     """A view of ``x`` with this tangent."""
-    return forward.attach(alias(x), level, tangent)
+    return forward.attach(alias(x), level, forward.laid_out(x, tangent))
 
 
 def parted(y: Tensor, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:

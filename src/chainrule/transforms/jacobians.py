@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.trees import flatten, unflatten
 from chainrule.transforms.batching import for_each, vmap
 from chainrule.transforms.captured import Derivative
 from chainrule.transforms.forward import dual, parted, primal_tree
@@ -25,7 +26,6 @@ from chainrule.transforms.reverse import (
     replaced,
     watched,
 )
-from chainrule.transforms.trees import flatten, unflatten
 
 
 def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None,
@@ -39,7 +39,18 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
     >>> jacrev(lambda x: x * x)(cr.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
+
+    Raises ValueError for a ``chunk_size`` that is not positive, RuntimeError for complex numbers.
     """
+    if chunk_size is not None and not chunk_size > 0:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
+    return by_rows(of_real_numbers("jacrev", func, has_aux), argnums, has_aux, chunk_size)
+
+
+def by_rows(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """`jacrev`, whatever the numbers."""
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
@@ -47,7 +58,8 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
         inputs, structure = flatten([args[k] for k in which])
         mine = watched(inputs)
         with Derivative(mine, mine) as level:
-            result, aux = called(func, replaced(args, which, unflatten(structure, mine)), kwargs, has_aux, "jacrev(f)(*args)")
+            inner, named = level.own((replaced(args, which, unflatten(structure, mine)), kwargs))
+            result, aux = called(func, inner, named, has_aux, "jacrev(f)(*args)")
             level.check(result, aux)
         outputs, shape = flatten(result)
         checked_outputs("vjp(f, *primals)", outputs)
@@ -73,7 +85,16 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
     >>> jacfwd(lambda x: x * x)(cr.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
+
+    Raises RuntimeError for complex numbers.
     """
+    return by_columns(of_real_numbers("jacfwd", func, has_aux), argnums, has_aux, randomness)
+
+
+def by_columns(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, randomness: str = "error"
+) -> Callable[..., Any]:
+    """`jacfwd`, whatever the numbers: of complex ones, the derivative along the real axis."""
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
@@ -83,10 +104,10 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
         beside: list[Any] = []
 
         def push(i: int, unit: Tensor) -> list[Tensor]:
-            with Derivative([*inputs, unit]) as level:
+            with Derivative([*inputs, unit]) as level, modes.carry_tangents():
                 mine = [dual(x, unit, level) if k == i else x for k, x in enumerate(inputs)]
-                result = func(*replaced(args, which, unflatten(structure, mine)), **kwargs)
-                result, aux = parts_of(result, has_aux, "jacfwd(f)(*args)")
+                inner, named = level.own((replaced(args, which, unflatten(structure, mine)), kwargs))
+                result, aux = parts_of(func(*inner, **named), has_aux, "jacfwd(f)(*args)")
                 outputs, shape = flatten(result)
                 checked_outputs("jvp(f, primals, tangents)", outputs)
                 level.check(result, aux, mine)
@@ -117,15 +138,16 @@ def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    by_rows = jacrev(jacrev(_single(func), argnums), argnums)
-    by_columns = jacfwd(jacrev(func, argnums), argnums)
+    real = of_real_numbers("jacfwd", func, False)
+    single = by_rows(by_rows(_single(real), argnums), argnums)
+    several = by_columns(by_rows(real, argnums), argnums)
 
     @functools.wraps(func)
     def second(*args: Any, **kwargs: Any) -> Any:
         try:
-            return by_rows(*args, **kwargs)
+            return single(*args, **kwargs)
         except _Several:
-            return by_columns(*args, **kwargs)
+            return several(*args, **kwargs)
 
     return second
 
@@ -144,6 +166,26 @@ def _single(func: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return single
+
+
+def of_real_numbers(name: str, func: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
+    """``func``, but RuntimeError for complex numbers, of which ``name`` would not give the derivative."""
+
+    @functools.wraps(func)
+    def real(*args: Any, **kwargs: Any) -> Any:
+        refuse_complex(f"{name}: Expected all inputs", args)
+        result = func(*args, **kwargs)
+        refuse_complex(f"{name}: Expected all outputs", result[:1] if has_aux and isinstance(result, tuple) else result)
+        return result
+
+    return real
+
+
+def refuse_complex(told: str, tree: Any) -> None:
+    """Raise RuntimeError if there is a complex tensor in the tree."""
+    for k, x in enumerate(flatten(tree)[0]):
+        if isinstance(x, Tensor) and x.lane.dtype.is_complex:
+            raise RuntimeError(f"{told} to be real but received complex tensor at flattened input idx: {k}")
 
 
 def checked(y: Any) -> Tensor:

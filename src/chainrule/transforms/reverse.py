@@ -17,8 +17,8 @@ from chainrule.eager.batching.tensor import Batched, Unbatched, batched, innermo
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, edge_of, wrap, zeros_of
+from chainrule.eager.trees import flatten, mapped, unflatten
 from chainrule.transforms.captured import Derivative
-from chainrule.transforms.trees import flatten, mapped, unflatten
 
 Argnums = int | tuple[int, ...]
 
@@ -59,6 +59,8 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
         mine = watched(inputs)
         inner = replaced(args, which, unflatten(structure, mine))
         with Derivative(mine, mine) as level:
+            if len(args) > len(which) or kwargs:
+                inner, kwargs = level.own((inner, kwargs))
             result, aux = called(func, inner, kwargs, has_aux, "grad_and_value(f)(*args)")
             level.check(result, aux)
         if not isinstance(result, Tensor):

@@ -90,8 +90,8 @@ def process(self: Batched, p: Primitive, operands: Sequence[Any], params: dict[s
     """Apply ``p`` to all samples at once."""
     if not self.batch.alive:
         raise RuntimeError(
-            "vmap: a tensor of one sample was used after the vmap that it belongs to had ended: return it from the function "
-            "instead"
+            "vmap: your tensor may have escaped from inside a function being vmapped: it was used after that vmap had ended. "
+            "Return it from the function instead."
         )
     operands, alike = looked_through(self, operands)
     if not alike:

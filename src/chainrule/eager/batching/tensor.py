@@ -17,6 +17,7 @@ from chainrule.core.box import Box
 from chainrule.core.primitive import Primitive
 from chainrule.eager import forward, inplace, leaving, levels, tape
 from chainrule.eager.lane import Lane
+from chainrule.eager.layout import CONTIGUOUS_FORMAT, MemoryFormat
 from chainrule.eager.levels import Batch, Level
 from chainrule.eager.specialise import F, function_of
 from chainrule.eager.tensor import Tensor, wrap
@@ -195,6 +196,22 @@ class Batched(Tensor):
     def retain_grad(self) -> None:
         levels.refuse("retain_grad")
 
+    @property
+    def data(self) -> NoReturn:
+        raise RuntimeError("accessing `data` under vmap transform is not allowed")
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        raise RuntimeError("mutating directly with `.data` under vmap transform is not allowed.")
+
+    def is_contiguous(self, memory_format: MemoryFormat = CONTIGUOUS_FORMAT) -> bool:
+        """Whether the elements of a sample lie in row-major order. RuntimeError for another order."""
+        if memory_format is not CONTIGUOUS_FORMAT:
+            raise RuntimeError(
+                "NYI: querying is_contiguous inside of vmap for memory_format other than torch.contiguous_format"
+            )
+        return super().is_contiguous()
+
     # What the values know
 
     @property
@@ -233,11 +250,6 @@ class Batched(Tensor):
 
     def _detached(self) -> Tensor:
         return batched(self.values.detach(), self.batch)
-
-    @property
-    def data(self) -> Tensor:
-        """The same memory as a tensor of its own."""
-        return batched(self.values.data, self.batch)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Any:
         """Call ``hook`` with the gradient of this tensor, for all samples at once."""

@@ -52,6 +52,11 @@ def type_as(input: Any, other: Any) -> Any:
 
 def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy, part of the same history."""
+    if input.level and memory_format not in (None, PRESERVE_FORMAT, CONTIGUOUS_FORMAT):
+        raise RuntimeError(
+            "NYI: Tensor.clone(memory_format) inside vmap is only supported with memory_format torch.preserve_format or "
+            "torch.contiguous_format"
+        )
     return F.copy(input) if memory_format in (None, PRESERVE_FORMAT) else laid_out(F.copy(input), memory_format)
 
 
@@ -59,17 +64,18 @@ def contiguous(input: Any, memory_format: MemoryFormat = CONTIGUOUS_FORMAT) -> A
     """``input`` itself if its elements lie in row-major order (or that of ``memory_format``), else a copy in which they do."""
     if memory_format is PRESERVE_FORMAT:
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
-    return laid_out(input, memory_format)
+    return input if input.is_contiguous(memory_format) else laid_out(input, memory_format)
 
 
 def laid_out(x: Any, memory_format: MemoryFormat) -> Any:
     """``x`` with its elements in the order of ``memory_format``."""
-    if x.is_contiguous(memory_format):
-        return x
     axes = memory_format.axes(x.ndim)
     if axes == tuple(range(x.ndim)):
-        return F.ascontiguousarray(x)
-    return F.transpose(F.ascontiguousarray(F.transpose(x, axes)), tuple(axes.index(k) for k in range(x.ndim)))
+        return x if x.is_contiguous() else F.ascontiguousarray(x)
+    turned = F.transpose(x, axes)
+    if turned.is_contiguous():
+        return x
+    return F.transpose(F.ascontiguousarray(turned), tuple(axes.index(k) for k in range(x.ndim)))
 
 
 def to_dense(input: Any, dtype: DType | None = None, *, masked_grad: bool | None = None) -> Any:

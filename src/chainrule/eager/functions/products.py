@@ -48,8 +48,19 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     except AttributeError:
         raise no_tensor("dot", input=input, tensor=tensor) from None
     if ndims != (1, 1):
+        if input.level or tensor.level:
+            raise Refusal("Got wrong shapes for dot")
         raise Refusal(f"1D tensors expected, but got {ndims[0]}D and {ndims[1]}D tensors")
     return F.dot(input, tensor)
+
+
+def _refuse_in_batch(name: str, x: Any, y: Any, wanted: tuple[int, int]) -> None:
+    """Within `vmap`: refuse operands that have not so many axes, in torch's words for that."""
+    if x.level or y.level:
+        raise Refusal(
+            f"Shape mismatch: Got incorrect dims for {name}(a, b). a has dim {x.array.ndim}and b has dim {y.array.ndim}but "
+            f"expected them to have dim {wanted[0]} and dim {wanted[1]}"
+        )
 
 
 def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
@@ -61,6 +72,7 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     except AttributeError:
         raise no_tensor("mm", input=input, mat2=mat2) from None
     if ndims != (2, 2):
+        _refuse_in_batch("mm", input, mat2, (2, 2))
         raise Refusal("self must be a matrix" if ndims[0] != 2 else "mat2 must be a matrix")
     return F.mm(input, mat2)
 
@@ -72,6 +84,7 @@ def mv(input: Any, vec: Any) -> Any:
     except AttributeError:
         raise no_tensor("mv", input=input, vec=vec) from None
     if ndims != (2, 1):
+        _refuse_in_batch("mv", input, vec, (2, 1))
         raise Refusal(f"vector + matrix @ vector expected, got 1, {ndims[0]}, {ndims[1]}")
     return F.mv(input, vec)
 
@@ -83,6 +96,7 @@ def bmm(input: Any, mat2: Any) -> Any:
     except AttributeError:
         raise no_tensor("bmm", input=input, mat2=mat2) from None
     if len(a) != 3 or len(b) != 3:
+        _refuse_in_batch("bmm", input, mat2, (3, 3))
         raise Refusal("batch1 must be a 3D tensor" if len(a) != 3 else "batch2 must be a 3D tensor")
     if a[0] != b[0]:
         raise ShapeError(

@@ -219,6 +219,9 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     if not first:
         raise Refusal("zero-dimensional tensor (at position 0) cannot be concatenated")
     axis = axis_of(dim, len(first))
+    if len(parts) < len(tensors):  # what has no elements may still be part of a history
+        nothing = (*first[:axis], 0, *first[axis + 1 :])
+        parts += [F.reshape(x, nothing) for x in tensors if x.requires_grad and not any(x is part for part in parts)]
     try:
         return dispatch(TABLE[np.concatenate], parts, {"axis": axis})
     except ShapeError as fault:

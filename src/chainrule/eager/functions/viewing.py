@@ -35,27 +35,43 @@ def check_strides(size: Any, stride: Any, at: int, room: int, itemsize: int) -> 
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
     """The elements of the memory of ``input`` that ``stride`` leads to, ``storage_offset`` counting from its beginning."""
     shape, steps = tuple(size), tuple(stride)
+    if len(shape) != len(steps):
+        raise Refusal(
+            "Tensor.as_strided(size, stride, ...): size and stride must have the same length! Got size "
+            f"{list(shape)} and stride {list(steps)}" if input.level else "mismatch in length of strides and shape"
+        )  # fmt: skip
     held = input._bottom()
     start = held.storage_offset()
     at = start if storage_offset is None else storage_offset
-    check_strides(shape, steps, at, owner_of(held.array).nbytes // input.itemsize, input.itemsize)
     base = views.base_of(input)
     first = 0 if base is None else base.storage_offset()
     own = tuple(step // input.itemsize for step in input.array.strides)
-    inside = reach(input.array.shape, own, start)
-    low, high = reach(shape, steps, at)
-    if input.level and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
-        raise Refusal(
-            f"result = tensor.as_strided({list(shape)}, {list(steps)}, {at}) can access memory outside of `tensor`. `result` "
-            f"can access some memory in range [{low}, {high + 1}], but `tensor` can only access some memory in range "
-            f"[{inside[0]}, {inside[1] + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` "
-            "call as a sequence of PyTorch view operations"
-        )
+    inside, reached = reach(input.array.shape, own, start), reach(shape, steps, at)
+    goes_beyond = math.prod(shape) > 0 and not inside[0] <= reached[0] <= reached[1] <= inside[1]
+    if input.level and goes_beyond:
+        raise beyond_sample(shape, steps, at, reached, inside if input.array.size else None)
+    check_strides(shape, steps, at, owner_of(held.array).nbytes // input.itemsize, input.itemsize)
     source = input
-    if base is not None and base.dtype is input.dtype and math.prod(shape) and not inside[0] <= low <= high <= inside[1]:
+    if base is not None and base.dtype is input.dtype and goes_beyond:
         source, start = base, first  # the look goes beyond the view: it is one at the base
         own = tuple(step // base.itemsize for step in base.array.strides)
     return F.as_strided(source, window=Window(shape, steps, at - start, own))
+
+
+def beyond_sample(
+    shape: tuple[int, ...], steps: tuple[int, ...], at: int, reached: tuple[int, int], inside: tuple[int, int] | None
+) -> Refusal:
+    """The error for a look that goes beyond the memory of a sample, which is ``inside`` (None: it has no elements)."""
+    told = (
+        "`tensor` has no storage but the passed-in (size, stride, storage_offset) imply a result with some storage"
+        if inside is None else
+        f"`result` can access some memory in range [{reached[0]}, {reached[1] + 1}], but `tensor` can only access some memory "
+        f"in range [{inside[0]}, {inside[1] + 1}]"
+    )  # fmt: skip
+    return Refusal(
+        f"result = tensor.as_strided({list(shape)}, {list(steps)}, {at}) can access memory outside of `tensor`. {told}. This "
+        "is not supported inside of vmap, please try to rewrite the `as_strided` call as a sequence of PyTorch view operations"
+    )
 
 
 def unfold(input: Any, dimension: int, size: int, step: int) -> Any:

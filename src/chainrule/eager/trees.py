@@ -61,3 +61,28 @@ def mapped(fun: Callable[[Any], Any], tree: Any) -> Any:
     """The tree with ``fun`` of each leaf."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [fun(leaf) for leaf in leaves])
+
+
+def spread(dims: Any, structure: Structure) -> list[Any] | None:
+    """One entry of ``dims`` for each leaf: a number stands for all leaves below. None if the two do not fit."""
+    if structure.kind is None:
+        return None if isinstance(dims, (tuple, list, dict)) else [dims]
+    if not isinstance(dims, (tuple, list, dict)):
+        return [dims] * len(leaves_of(structure))
+    if type(dims) is not structure.kind or len(dims) != len(structure.parts):
+        return None
+    if structure.keys is not None and set(structure.keys) != set(dims):
+        return None
+    parts = dims if structure.keys is None else [dims[key] for key in structure.keys]
+    found: list[Any] = []
+    for part, below in zip(parts, structure.parts, strict=True):
+        inner = spread(part, below)
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def leaves_of(structure: Structure) -> list[Structure]:
+    """The leaves of a structure."""
+    return [LEAF] if structure.kind is None else [leaf for part in structure.parts for leaf in leaves_of(part)]
