@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chainrule.eager import forward, levels, modes
+from chainrule.eager import duals, levels, modes
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import missing, shape_text
@@ -14,7 +14,7 @@ __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_le
 
 def __getattr__(name: str) -> Any:
     if name == "_current_level":
-        return len(forward.manual) - 1
+        return len(duals.manual) - 1
     raise missing(__name__, name, __all__)
 
 
@@ -27,13 +27,13 @@ class UnpackedDualTensor(NamedTuple):
 
 def enter_dual_level() -> int:
     """Begin a level: tensors may get tangents. RuntimeError inside another one."""
-    forward.enter_manual()
+    duals.enter_manual()
     return 0
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End the level: all tangents are forgotten. RuntimeError outside of one."""
-    forward.leave_manual()
+    duals.leave_manual()
 
 
 class dual_level:
@@ -54,13 +54,13 @@ class dual_level:
 
 
 def _level(level: int | None, name: str) -> levels.Level:
-    if not forward.manual:
+    if not duals.manual:
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
         )
     if level not in (None, 0):
         raise RuntimeError(f"Invalid level given to {name}")
-    return forward.manual[0]
+    return duals.manual[0]
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
@@ -75,22 +75,22 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"supported. Tensor is of size {shape_text(tensor.array.shape)} while the given forward gradient is of size "
             f"{shape_text(tangent.array.shape)}."
         )
-    if forward.tangent_of(tensor, here) is not None:
+    if duals.tangent_of(tensor, here) is not None:
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not supported."
         )
-    if forward.tangent_of(tangent, here) is not None:
+    if duals.tangent_of(tangent, here) is not None:
         raise RuntimeError("Setting a forward grad that itself has a forward gradient at the same level 0 is not supported.")
-    return forward.attach(alias(tensor), here, forward.laid_out(tensor, tangent))
+    return duals.attach(alias(tensor), here, duals.laid_out(tensor, tangent))
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The primal (a view) and the tangent of ``tensor``."""
-    if not forward.manual:
+    if not duals.manual:
         return UnpackedDualTensor(tensor, None)
     here = _level(level, "_unpack_dual")
-    tangent = forward.tangent_of(tensor, here) if modes.present().tangents else None
-    with forward.stripped((tensor,), here):
+    tangent = duals.tangent_of(tensor, here) if modes.present().tangents else None
+    with duals.stripped((tensor,), here):
         return UnpackedDualTensor(alias(tensor), tangent)
 
 

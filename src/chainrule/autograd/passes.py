@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.eager import engine, forward, levels, modes
+from chainrule.eager import duals, engine, levels, modes
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, wrap, zeros_of
 
@@ -139,12 +139,10 @@ def pushed(func: Func, xs: Given, directions: Sequence[Any], name: str, strict: 
     """The outputs, and their derivatives along these directions (None: none)."""
     level = levels.enter()
     try:
-        duals = [
-            x if t is None else forward.attach(alias(x), level, t) for x, t in zip(xs.parts, directions, strict=True)
-        ]
-        ys = called(func, Given(duals, xs.several), name, strict)
-        tangents = [forward.tangent_of(y, level) for y in ys.parts]
-        with forward.stripped(ys.parts, level):
+        mine = [x if t is None else duals.attach(alias(x), level, t) for x, t in zip(xs.parts, directions, strict=True)]
+        ys = called(func, Given(mine, xs.several), name, strict)
+        tangents = [duals.tangent_of(y, level) for y in ys.parts]
+        with duals.stripped(ys.parts, level):
             parts = [alias(y) if y.lane.dual else plain(y) for y in ys.parts]
     finally:
         levels.leave(level)
@@ -154,7 +152,7 @@ def pushed(func: Func, xs: Given, directions: Sequence[Any], name: str, strict: 
 
 def plain(y: Tensor) -> Tensor:
     """``y`` without tangents."""
-    with forward.stripped((y,), None):
+    with duals.stripped((y,), None):
         return wrap(y.array, y.node)
 
 

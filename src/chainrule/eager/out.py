@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.eager import forward, inplace, modes, writes
+from chainrule.eager import duals, inplace, modes, writes
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
@@ -109,7 +109,7 @@ LINES: Final = ("arange", "linspace", "logspace")
 def refuse_gradients(name: str, tensors: Iterable[Tensor]) -> None:
     """Raise RuntimeError if a gradient is asked for of one of these tensors, NotImplementedError if one has a tangent."""
     tensors = list(tensors)
-    if any(t.lane.dual and forward.levels_of((t,)) for t in tensors):
+    if any(t.lane.dual and duals.levels_of((t,)) for t in tensors):
         raise NotImplementedError(
             f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.eager import forward, modes, views
+from chainrule.eager import duals, modes, views
 from chainrule.eager.context import FunctionCtx, Pushing
-from chainrule.eager.forward import Level
+from chainrule.eager.levels import Level
 from chainrule.eager.pullback import type_text
 from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.errors import shape_text
@@ -15,7 +15,7 @@ from chainrule.ops.strided import owner_of
 
 def push(cls: Any, ctx: FunctionCtx, saved: tuple[Any, ...], args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
     """Give the outputs of a call their tangents, at every level that an argument has one of."""
-    for level in forward.active_levels(args):
+    for level in duals.active_levels(args):
         given = [tangent_of(ctx, x, level) for x in args]
         versions = {id(t): t._version for t in given if t is not None}
         outer = modes.state()
@@ -44,7 +44,7 @@ def tangent_of(ctx: FunctionCtx, x: Any, level: Level) -> Tensor | None:
     """What jvp gets for an argument: its tangent, zeros if it could have one, None."""
     if not isinstance(x, Tensor) or not x.dtype.differentiable:
         return None
-    tangent = forward.tangent_of(x, level)
+    tangent = duals.tangent_of(x, level)
     return zeros_of(x) if tangent is None and ctx.materialize_grads else tangent
 
 
@@ -61,7 +61,7 @@ def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], 
             f"supported. Tensor is of size {shape_text(out.array.shape)} while the given forward gradient is of size "
             f"{shape_text(tangent.array.shape)}."
         )
-    before = forward.tangent_of(out, level)
+    before = duals.tangent_of(out, level)
     if before is not None:  # an input that forward wrote to
         if tangent is not before or tangent._version == versions.get(id(tangent)):
             raise RuntimeError(
@@ -74,7 +74,7 @@ def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], 
             if base is not None and isinstance(x, Tensor) and (base is x or base is views.base_of(x))]  # fmt: skip
     if seen:
         check_view(tangent, [t for t in seen if t is not None])
-    forward.attach(out, level, tangent)
+    duals.attach(out, level, tangent)
 
 
 def check_view(tangent: Tensor, seen: list[Tensor]) -> None:

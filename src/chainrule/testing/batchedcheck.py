@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from chainrule.eager import engine, forward, levels
+from chainrule.eager import duals, engine, levels
 from chainrule.eager.batching import rules as rules  # which batched tensors compute by
 from chainrule.eager.batching.tensor import batched, values_of
 from chainrule.eager.functions.viewing import alias
@@ -41,9 +41,9 @@ def check_batched_forward_grad(check: Check) -> None:
             level = levels.enter()
             try:
                 inputs = list(check.inputs)
-                inputs[place] = forward.attach(alias(x.detach()), level, t)
+                inputs[place] = duals.attach(alias(x.detach()), level, t)
                 outputs = floats(check.func(*inputs))
-                tangents = [forward.tangent_of(y, level) for y in outputs]
+                tangents = [duals.tangent_of(y, level) for y in outputs]
                 return [zeros_of(y) if t is None else t for y, t in zip(outputs, tangents, strict=True)]
             finally:
                 levels.leave(level)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import forward
+from chainrule.eager import duals
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.testing.backwardcheck import Check, floats, mismatch_text, unit_vector
@@ -48,17 +48,17 @@ def directions(x: Tensor, fast: bool) -> Iterator[np.ndarray]:
 
 def pushed(check: Check, j: int, direction: np.ndarray) -> list[np.ndarray]:
     """The tangents of the outputs, that of checked input ``j`` being ``direction`` and those of the others zero."""
-    level = forward.enter_manual()
+    level = duals.enter_manual()
     try:
         inputs = list(check.inputs)
         for k, place in enumerate(check.places):
             x = check.checked[k]
             tangent = wrap((direction if k == j else np.zeros(x.array.shape)).astype(x.array.dtype))
-            inputs[place] = forward.attach(alias(x.detach()), level, tangent)
+            inputs[place] = duals.attach(alias(x.detach()), level, tangent)
         found = []
         for y in floats(check.func(*inputs)):
-            tangent_of_y = forward.tangent_of(y, level)
+            tangent_of_y = duals.tangent_of(y, level)
             found.append(np.zeros_like(y.array) if tangent_of_y is None else tangent_of_y.array)
         return found
     finally:
-        forward.leave_manual()
+        duals.leave_manual()

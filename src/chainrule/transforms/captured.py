@@ -13,7 +13,7 @@ from typing import Any
 
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import forward, levels, notice, tasks, views, writes
+from chainrule.eager import duals, levels, notice, tasks, views, writes
 from chainrule.eager.batching.tensor import Batched, batched
 from chainrule.eager.lane import own_lane
 from chainrule.eager.leaving import source_line
@@ -59,7 +59,7 @@ class Derivative(levels.Transform):
 
     def holds(self, t: Tensor) -> bool:
         held = t._bottom()
-        if any(lane.level is self for lane in forward.layers(held)):
+        if any(lane.level is self for lane in duals.layers(held)):
             return True
         ends = [edge_of(x._bottom()) for x in self.tracked]
         nodes, leaves = tasks.behind([edge_of(held)]) if ends else ((), ())
@@ -90,7 +90,7 @@ class Derivative(levels.Transform):
         if not self.written:
             return
         ends = [y._bottom() for y in flatten(results)[0] if isinstance(y, Tensor)]
-        returned = [root_of(t) for y in ends for t in (y, *(part._bottom() for part in forward.tangents(y)))]
+        returned = [root_of(t) for y in ends for t in (y, *(part._bottom() for part in duals.tangents(y)))]
         captured = [(t, values, line) for r, values, line in self.written.values()
                     if (t := r()) is not None and not any(t is y for y in returned)]  # fmt: skip
         for t, values, _ in captured:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.eager import forward, levels, modes
+from chainrule.eager import duals, levels, modes
 from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, zeros_of
@@ -28,8 +28,8 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     """
     inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
     with Derivative([*inputs, *directions]) as level, modes.carry_tangents():
-        duals = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
-        result = func(*duals)
+        mine = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
+        result = func(*mine)
         result, aux = parts_of(result, has_aux, "jvp(f, primals, tangents)")
         outputs, shape = flatten(result)
         checked_outputs("jvp(f, primals, tangents)", outputs)
@@ -101,12 +101,12 @@ def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any
 
 def dual(x: Tensor, tangent: Tensor, level: levels.Level) -> Tensor:
     """A view of ``x`` with this tangent."""
-    return forward.attach(alias(x), level, forward.laid_out(x, tangent))
+    return duals.attach(alias(x), level, duals.laid_out(x, tangent))
 
 
 def parted(y: Tensor, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:
     """The primal and the tangent of an output, zeros where it has none."""
-    tangent = forward.tangent_of(y, level)
+    tangent = duals.tangent_of(y, level)
     if tangent is None and strict:
         raise RuntimeError(
             "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with "
@@ -121,7 +121,7 @@ def primal(y: Tensor, level: levels.Level) -> Tensor:
         return batched(primal(y.values, level), y.batch)
     if not y.lane.dual:
         return y
-    with forward.stripped((y,), level):
+    with duals.stripped((y,), level):
         return alias(y)  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import engine, forward, levels, modes, tasks
+from chainrule.eager import duals, engine, levels, modes, tasks
 from chainrule.eager.batching.tensor import Batched, Unbatched, batched, innermost, layers, values_of
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.specialise import F
@@ -162,7 +162,7 @@ def tells_samples_apart(batch: levels.Batch, inputs: Sequence[Tensor]) -> bool:
     """Whether the derivative by these inputs is to be one for each sample of a batch."""
     if any(batch in layers(x) for x in inputs):
         return True
-    return not any(batch in layers(tangent) for x in inputs for tangent in forward.tangents(x._bottom()))
+    return not any(batch in layers(tangent) for x in inputs for tangent in duals.tangents(x._bottom()))
 
 
 def in_batches(x: Any, batches: Sequence[levels.Batch]) -> Tensor:
@@ -211,7 +211,7 @@ def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
 def has_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:
     """Whether the outputs depend on anything that asks for a gradient, other than the inputs of this derivative."""
     own = {id(t._bottom()) for t in mine}
-    ends = [edge_of(t._bottom()) for y in outputs for t in (y, *forward.tangents(y._bottom()))]
+    ends = [edge_of(t._bottom()) for y in outputs for t in (y, *duals.tangents(y._bottom()))]
     return any(id(leaf) not in own for leaf in tasks.behind(ends)[1])
 
 
@@ -265,6 +265,6 @@ def cut(y: Tensor, mine: Sequence[Tensor]) -> Tensor:
     if isinstance(y, Batched):
         return batched(cut(y.values, mine), y.batch)
     t = y.detach()
-    for lane in reversed(list(forward.layers(y))):  # the caller's tangents stay
-        forward.attach(t, lane.level, _freed(lane.tangent, mine))
+    for lane in reversed(list(duals.layers(y))):  # the caller's tangents stay
+        duals.attach(t, lane.level, _freed(lane.tangent, mine))
     return t

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.primitive import COMPOSITE, ELEMENTWISE, Primitive
-from chainrule.eager import forward, tape
+from chainrule.eager import duals, tape
 from chainrule.eager.batching import axes, images, indexing, products, shapes
 from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, layers, rank_of, values_of
 from chainrule.eager.levels import Batch
@@ -134,7 +134,7 @@ def brought(x: Any, common: Any) -> Any:
 
 def lifted(x: Any, batch: Batch) -> Any:
     """An operand that is the same for all samples, but whose tangents need not be."""
-    differ = batch not in layers(x) and any(batch in layers(tangent) for tangent in forward.tangents(x._bottom()))
+    differ = batch not in layers(x) and any(batch in layers(tangent) for tangent in duals.tangents(x._bottom()))
     return batched(values_of(x, batch), batch) if differ else x
 
 

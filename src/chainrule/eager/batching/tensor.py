@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import Box
 from chainrule.core.primitive import Primitive
-from chainrule.eager import forward, inplace, leaving, levels, tape
+from chainrule.eager import duals, inplace, leaving, levels, tape
 from chainrule.eager.lane import Lane
 from chainrule.eager.layout import CONTIGUOUS_FORMAT, MemoryFormat
 from chainrule.eager.levels import Batch, Level
@@ -149,12 +149,12 @@ class Batched(Tensor):
 
     def attached(self, level: Level, tangent: Tensor) -> Tensor:
         """self, its values having this tangent: a derivative of all samples is that of each."""
-        forward.attach(self.values, level, values_of(tangent, self.batch))
+        duals.attach(self.values, level, values_of(tangent, self.batch))
         return self
 
     def tangent_at(self, level: Level) -> Tensor | None:
         """The tangent that the values have."""
-        found = forward.tangent_of(self.values, level)
+        found = duals.tangent_of(self.values, level)
         return None if found is None else batched(found, self.batch)
 
     # What torch refuses here
@@ -356,10 +356,10 @@ def values_of(x: Any, batch: Batch) -> Any:
         return batched(F.swapaxes(values_of(x.values, batch), axis1=0, axis2=1), x.batch)
     if not isinstance(x, Tensor):
         x = wrap(np.asarray(x))
-    with forward.stripped((x,), None):
+    with duals.stripped((x,), None):
         whole = F.broadcast_to(x, (batch.size, *x.array.shape))
-    for lane in reversed(list(forward.layers(x))):  # whose tangents may differ from sample to sample
-        forward.attach(whole, lane.level, values_of(lane.tangent, batch))
+    for lane in reversed(list(duals.layers(x))):  # whose tangents may differ from sample to sample
+        duals.attach(whole, lane.level, values_of(lane.tangent, batch))
     return whole
 
 
