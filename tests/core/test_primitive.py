@@ -47,9 +47,9 @@ def test_an_unknown_name_is_refused(fun: Callable[..., Any]) -> None:
 
 
 def test_a_rule_is_called_with_what_it_names() -> None:
-    values = {"g": 2, "x": 3, "y": 5, "out": 7, "i": 1, "xs": [3, 5]}
-    assert Rule(lambda out, g: (out, g))(values, {}) == (7, 2)
-    assert Rule(lambda g, i, *xs, k: (g, i, xs, k))(values, {"k": "K", "other": 0}) == (2, 1, (3, 5), "K")
+    assert Rule(lambda out, g: (out, g))(2, (3, 5), 7, {}) == (7, 2)
+    assert Rule(lambda g, i, *xs, k: (g, i, xs, k))(2, (3, 5), 7, {"k": "K", "other": 0}, 1) == (2, 1, (3, 5), "K")
+    assert Rule(lambda t, y, z, kept: (t, y, z, kept))(2, (3, 5), 7, {}, 0, 9) == (2, 5, None, 9)
 
 
 def body(fun: Any) -> Any:

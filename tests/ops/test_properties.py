@@ -322,5 +322,5 @@ def test_moving_elements(data: Any, shape: tuple[int, ...]) -> None:
 def test_a_spec_is_all_that_restore_needs() -> None:
     spec = Spec((2, 3), of_numpy(np.float64))
     for g, axis in ((np.ones(2), 1), (np.ones(()), None), (np.ones(3), (0,))):
-        out = TABLE[np.sum].rule(0)({"g": g, "x": spec}, {"axis": axis, "keepdims": False})
+        out = TABLE[np.sum].rule(0)(g, (spec,), None, {"axis": axis, "keepdims": False})
         np.testing.assert_array_equal(out, np.ones((2, 3)))

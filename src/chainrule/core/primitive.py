@@ -18,7 +18,7 @@ What a rule mentions is what the tape saves. Nothing here knows a tensor or decl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 OPERANDS: Final = "xyzw"
@@ -36,7 +36,7 @@ CUSTOM: Final = "custom"  # no line of the table: a user's function that differe
 class Rule:
     """One derivative formula and the names it mentions, read once from its code object."""
 
-    __slots__ = ("fun", "mentions", "params")
+    __slots__ = ("fun", "mentions", "params", "places")
 
     def __init__(self, fun: Callable[..., Any]) -> None:
         code = fun.__code__
@@ -50,10 +50,24 @@ class Rule:
         if unknown:
             raise TypeError(f"a rule may mention x, y, z, w, xs, i, out, kept, g and t, not {sorted(unknown)}")
 
-    def __call__(self, values: dict[str, Any], params: dict[str, Any]) -> Any:
-        args = [values.get(name) for name in self.mentions]  # None for optional operands that were left out
-        if args and self.mentions[-1] == "xs":
-            args[-1:] = values["xs"]
+        self.places = tuple(OPERANDS.index(name) if name in OPERANDS else name for name in self.mentions)
+
+    def __call__(
+        self, along: Any, operands: Sequence[Any], out: Any, params: dict[str, Any], i: int = 0, kept: Any = None
+    ) -> Any:
+        """The formula with what it mentions; ``along`` is the cotangent, or the tangents."""
+        args: list[Any] = []
+        for place in self.places:
+            if type(place) is int:  # None for optional operands that were left out
+                args.append(operands[place] if place < len(operands) else None)
+            elif place == "g" or place == "t":
+                args.append(along)
+            elif place == "out":
+                args.append(out)
+            elif place == "xs":
+                args += operands
+            else:
+                args.append(i if place == "i" else kept)
         return self.fun(*args, **{name: params[name] for name in self.params}) if self.params else self.fun(*args)
 
 

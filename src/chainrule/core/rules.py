@@ -56,13 +56,6 @@ def multiple(g: Any, n: float) -> Any:
     return g * n
 
 
-def named(operands: Sequence[Any], out: Any, i: int, kept: Any = None) -> dict[str, Any]:
-    """The values that the names of a rule stand for, but for ``g`` and ``t``."""
-    values: dict[str, Any] = dict(zip(OPERANDS, operands, strict=False))
-    values["xs"], values["out"], values["i"], values["kept"] = operands, out, i, kept
-    return values
-
-
 def vjp(p: Primitive, i: int, g: Any, operands: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
     """The cotangent of operand ``i``, before projection; None if there is no derivative."""
     if p.kind == ZERO_DERIVATIVE:
@@ -70,15 +63,12 @@ def vjp(p: Primitive, i: int, g: Any, operands: Sequence[Any], out: Any, params:
     rule = p.rule(i)
     if rule is None:
         return replay(p, i, g, operands, params) if p.differentiates(i) else None
-    values = named(operands, out, i)
     if "g" not in rule.mentions:
-        partial = rule(values, params)
+        partial = rule(g, operands, out, params, i)
         return g * (np.conjugate(partial) if is_complex(partial) else partial)
     if p.holomorphic and any(map(is_complex, (*operands, out))):
-        values["g"] = conj(g)
-        return conj(rule(values, params))
-    values["g"] = g
-    return rule(values, params)
+        return conj(rule(conj(g), operands, out, params, i))
+    return rule(g, operands, out, params, i)
 
 
 def jvp(
@@ -87,9 +77,7 @@ def jvp(
     """The tangent of the output (a tuple for several), given each operand's tangent or None."""
     live = [i for i, t in enumerate(tangents) if t is not None]
     if p.pushforward is not None:
-        values = named(operands, out, live[0], kept)
-        values["t"] = tangents[0] if p.arity == 1 else list(tangents)
-        return p.pushforward(values, params)
+        return p.pushforward(tangents[0] if p.arity == 1 else list(tangents), operands, out, params, live[0], kept)
     if p.kind == ZERO_DERIVATIVE:
         return np.zeros_like(out)
     if p.kind == ELEMENTWISE:
@@ -109,11 +97,9 @@ def _elementwise_tangent(p: Primitive, i: int, t: Any, operands: Sequence[Any], 
     rule = p.rule(i)
     if rule is None:
         return None
-    values = named(operands, out, i)
+    partial = rule(t, operands, out, params, i)
     if "g" in rule.mentions:
-        values["g"] = t
-        return rule(values, params)
-    partial = rule(values, params)
+        return partial
     return t * (partial.item() if type(partial) is np.ndarray and not partial.ndim else partial)  # numbers take a faster path
 
 
@@ -122,7 +108,7 @@ def _total_partial(p: Primitive, operands: Sequence[Any], out: Any, params: dict
     rules = [p.rule(0), p.rule(1)]
     if any(rule is None or "g" in rule.mentions for rule in rules):
         return None
-    return _sum(rule(named(operands, out, i), params) for i, rule in enumerate(rules) if rule is not None)
+    return _sum(rule(None, operands, out, params, i) for i, rule in enumerate(rules) if rule is not None)
 
 
 def moved(p: Primitive, i: int, t: Any, x: Any) -> Any:
