@@ -40,11 +40,14 @@ class FunctionMeta(type):
         )
         cls._form = CustomForm(cls)
 
-
-@functools.cache
-def generated_class(function: type[Function]) -> type[FunctionCtx]:
-    """The class of the contexts within functions that are being transformed, which torch names otherwise."""
-    return type(f"{function.__name__}GeneratedBackward", (function._backward_cls,), {"__module__": "torch.autograd.function"})
+    def context_class(cls) -> type[FunctionCtx]:
+        """The class of the contexts here; torch has another within functions that are being transformed."""
+        if not (levels.present() and levels.are_transforms()):
+            return cls._backward_cls
+        if "_generated_cls" not in cls.__dict__:
+            cls._generated_cls = type(f"{cls.__name__}GeneratedBackward", (cls._backward_cls,),
+                                      {"__module__": "torch.autograd.function"})  # fmt: skip
+        return cls._generated_cls
 
 
 class Function(metaclass=FunctionMeta):
@@ -72,6 +75,7 @@ class Function(metaclass=FunctionMeta):
     """
 
     _backward_cls: type[FunctionCtx]
+    _generated_cls: type[FunctionCtx]
     _form: CustomForm
     generate_vmap_rule = False
     _for_transforms = False  # whether it is for functions that are transformed, though it has no setup_context
@@ -162,8 +166,7 @@ class Function(metaclass=FunctionMeta):
             own = None if cls.vmap is Function.vmap else cls.vmap
             generated = cls.generate_vmap_rule or (batch.lenient and own is None)
             return functions.apply(cls.__name__, own, generated, cls.apply, args, batch)
-        made = generated_class(cls) if levels.present() and levels.are_transforms() else cls._backward_cls
-        ctx: Any = object.__new__(made)
+        ctx: Any = object.__new__(cls.context_class())
         ctx.node = None
         needs = ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         pushing = any(isinstance(x, Tensor) and x.lane.dual for x in args)

@@ -167,6 +167,8 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     @functools.wraps(f)
     def whole(*args: Any, **kwargs: Any) -> Any:
         given = Arguments(args, (argnums,))
+        if any(x.dtype.is_complex for x in given.tensors):
+            raise TypeError("hessian needs real numbers: of complex ones there is no one second derivative")
         found = jacobians.hessian(tensorial(functools.partial(f, **kwargs)), argnums)(*given.inner)
         return plain_tree(found, representative(given.leaves))
 
