@@ -216,8 +216,21 @@ def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, de
     return finish(filled(listed_shape("full", size), value, found), requires_grad, device)
 
 
+C_INTEGERS = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
+
+
+def check_fits(value: Any, dtype: DType) -> None:
+    """Raise RuntimeError for a number that is none of an integer dtype's: too large, not finite, complex."""
+    if dtype.name in C_INTEGERS:
+        most = int(np.iinfo(dtype.numpy).max)
+        least = -most - (dtype.name != "uint8")  # negative numbers wrap around in unsigned ones
+        if isinstance(value, (complex, np.complexfloating)) or not least <= value <= most:
+            raise RuntimeError(f"value cannot be converted to type {C_INTEGERS[dtype.name]} without overflow")
+
+
 def filled(shape: tuple[int, ...], value: Any, dtype: DType) -> np.ndarray:
     """An array of ``value``, cast to ``dtype`` by way of the dtype it suggests."""
+    check_fits(value, dtype)
     return np.full(shape, array_of(value, dtype if dtype.category > spec.INTEGER else None).astype(dtype.numpy))
 
 

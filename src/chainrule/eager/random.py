@@ -19,6 +19,7 @@ from chainrule.eager.out import filling
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, c_type_name, not_a_tensor, type_name
+from chainrule.ops.strided import distinct
 
 
 def _floats(kernel: str, dtype: DType) -> None:
@@ -157,12 +158,26 @@ randn.__doc__ = "Standard normal random numbers."
 
 def rand_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **same: Any) -> Tensor:
     """`rand` with the size and dtype of ``input``."""
-    return rand(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **same)  # type: ignore[no-any-return]
+    found = dtype or input.dtype
+    made = in_memory_order(input, found, lambda shape: rand(shape, dtype=found, **same), lambda t: t.uniform_())
+    return made.requires_grad_() if requires_grad else made
 
 
 def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False, **same: Any) -> Tensor:
     """`randn` with the size and dtype of ``input``."""
-    return randn(tuple(input.array.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **same)  # type: ignore[no-any-return]
+    found = dtype or input.dtype
+    made = in_memory_order(input, found, lambda shape: randn(shape, dtype=found, **same), lambda t: t.normal_())
+    return made.requires_grad_() if requires_grad else made
+
+
+def in_memory_order(
+    input: Tensor, dtype: DType, make: Callable[[tuple[int, ...]], Tensor], fill: Callable[[Any], Tensor]
+) -> Tensor:
+    """What ``make`` makes of the shape of ``input``; where its axes lie in another order, what ``fill`` makes of its like."""
+    shape = tuple(input.array.shape)
+    if input.level or input.array.flags.c_contiguous or not distinct(shape, input.array.strides):
+        return make(shape)
+    return fill(wrap(np.empty_like(input.array, dtype.numpy)))
 
 
 @filling
@@ -188,7 +203,9 @@ def randint_like(input: Tensor, low: int | None = None, high: int | None = None,
     """`randint` with the size and dtype of ``input``."""
     if high is None:
         low, high = 0, low
-    return randint(low or 0, high, tuple(input.array.shape), dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    found = dtype or input.dtype
+    return in_memory_order(input, found, lambda shape: randint(low or 0, high, shape, dtype=found),
+                           lambda t: t.random_(low or 0, high))  # fmt: skip
 
 
 @filling

@@ -217,7 +217,11 @@ def computed(
 ) -> tuple[list[Any], Any]:
     """The operands as raw arrays of the common dtype, and the primitive's result on them."""
     instead = refusals.check(p, operands, common)
-    raws = [raw_operand(x, common if p.promotes(i) else None) for i, x in enumerate(operands)]
+    number = spec.float32 if half else common  # numbers beside half precision are rounded with the result only
+    raws = [
+        raw_operand(x, None if not p.promotes(i) else number if isinstance(x, NUMBERS) else common)
+        for i, x in enumerate(operands)
+    ]
     if instead is not None:
         return raws, instead(*raws, **params)
     out = run(p, list(map(widened, raws)) if half else raws, params)

@@ -338,6 +338,10 @@ class Tensor(Box, metaclass=Named):
             raise TypeError("iteration over a 0-d tensor")
         return iter(self.unbind(0))  # type: ignore[attr-defined]
 
+    def __reversed__(self) -> Tensor:
+        """With the first axis backwards."""
+        return self.flip(0) if self.array.ndim else self  # type: ignore[attr-defined, no-any-return]
+
     def __bool__(self) -> bool:
         if self.array.size != 1:
             kind = "no values" if self.array.size == 0 else "more than one value"

@@ -100,7 +100,7 @@ def rrelu(x: Any, y: Any) -> Any:
 @function
 def threshold(x: Any, *, threshold: float, value: float) -> Any:
     """x where it is above ``threshold``, else ``value``."""
-    return np.where(x > threshold, x, value)
+    return np.where(x <= threshold, value, x)
 
 
 @function
@@ -147,7 +147,7 @@ elementwise(leaky_relu, lambda g, x, *, negative_slope=0.01: tied(np.where(x > 0
 elementwise(prelu, lambda g, x, y: tied(np.where(x > 0, g, y * g), x), lambda g, x: np.where(x > 0, 0.0, x * g),
             kinks="y at x = 0", torch="", node="PreluKernelBackward0")  # fmt: skip
 elementwise(rrelu, lambda y: y, lambda x: x, torch="", node="RreluWithNoiseBackward0")
-elementwise(threshold, lambda g, x, *, threshold, value: tied(np.where(x > threshold, g, 0.0), x), integers="keep",
+elementwise(threshold, lambda g, x, *, threshold, value: tied(np.where(x <= threshold, 0.0, g), x), integers="keep",
             kinks="0 at the threshold")  # fmt: skip
 elementwise(hardtanh, lambda g, x, *, min_val=-1.0, max_val=1.0: _inside(g, x, min_val, max_val), integers="keep",
             kinks="0 at both ends")  # fmt: skip

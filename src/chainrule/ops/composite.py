@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def _channels(v: Any, ndim: int) -> Any:
 
 def _grouped(x: Any, like: Any, groups: int) -> Any:
     """``x``, shaped like ``like``, with the channels of a group along one last axis."""
-    return np.reshape(x, (like.shape[0], groups, -1))
+    return np.reshape(x, (like.shape[0], groups, math.prod(like.shape[1:]) // groups))
 
 
 @function

@@ -31,7 +31,8 @@ def convolution(x: Any, y: Any, z: Any = None, *, size: Geometry, kernel: Geomet
     """``out[n, o, p] = z[o] + sum over c, k of x[n, c, stride p + dilation k - padding] y[o, c, k]``."""
     columns = _columns(x, kernel, stride, padding, dilation, groups)
     out = steps([n + 2 * p for n, p in zip(size, padding, strict=True)], kernel, stride, dilation)
-    product = np.matmul(y.reshape(groups, y.shape[0] // groups, -1), columns).reshape(x.shape[0], y.shape[0], *out)
+    weight = y.reshape(groups, y.shape[0] // groups, math.prod(y.shape[1:]))
+    product = np.matmul(weight, columns).reshape(x.shape[0], y.shape[0], *out)
     return product if z is None else product + z.reshape(-1, *(1,) * len(kernel))
 
 
@@ -40,8 +41,8 @@ def convolution_input(x: Any, y: Any, *, size: Geometry, kernel: Geometry, strid
                       dilation: Geometry, groups: int) -> Any:  # fmt: skip
     """The adjoint of `convolution` in its input: cotangents x of the output, weight y."""
     n, out = x.shape[0], x.shape[2:]
-    weight = y.reshape(groups, y.shape[0] // groups, -1)
-    columns = np.matmul(weight.swapaxes(1, 2), x.reshape(n, groups, y.shape[0] // groups, -1))
+    weight = y.reshape(groups, y.shape[0] // groups, math.prod(y.shape[1:]))
+    columns = np.matmul(weight.swapaxes(1, 2), x.reshape(n, groups, y.shape[0] // groups, math.prod(out)))
     d = len(kernel)
     seen = columns.reshape(n, groups * y.shape[1], *kernel, *out)
     order = (0, 1, *range(2 + d, 2 + 2 * d), *range(2, 2 + d))
@@ -54,7 +55,7 @@ def convolution_weight(x: Any, y: Any, *, size: Geometry, kernel: Geometry, stri
     """The adjoint of `convolution` in its weight: input x, cotangents y of the output."""
     n, outputs = y.shape[:2]
     columns = _columns(x, kernel, stride, padding, dilation, groups)
-    cotangents = y.reshape(n, groups, outputs // groups, -1)
+    cotangents = y.reshape(n, groups, outputs // groups, math.prod(y.shape[2:]))
     product = np.matmul(cotangents, columns.swapaxes(2, 3)).sum(0)
     return product.reshape(outputs, x.shape[1] // groups, *kernel)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.box import apply, derived, function
 from chainrule.core.primitive import elementwise, general, linear, non_differentiable, zero_derivative
-from chainrule.core.rules import multiple
+from chainrule.core.rules import is_complex, multiple
 
 TWO: Final = np.array(2.0)
 LN2 = math.log(2.0)
@@ -104,7 +104,7 @@ def _power_cotangent(g: Any, x: Any, y: Any) -> Any:
 elementwise(
     np.power,
     lambda g, x, y: _power_cotangent(g, x, y),
-    lambda g, x, y, out: g * out * np.log(np.where((x == 0) & (y >= 0), 1.0, x)),
+    lambda g, x, y, out: g * out * np.log(np.where((x == 0) & ((np.real(y) if is_complex(y) else y) >= 0), 1.0, x)),
     raw=_power, integers="keep", torch="pow",
     node=lambda scalars: {(1,): "PowBackward0", (0,): "PowBackward2"}.get(scalars, "PowBackward1"),
     kinks="d 0**y / d y = 0 for y >= 0",
@@ -170,7 +170,7 @@ elementwise(np.sinh, lambda x: np.cosh(x))
 elementwise(np.cosh, lambda x: np.sinh(x))
 elementwise(np.tanh, lambda out: 1 - out * out)
 elementwise(np.arcsinh, lambda g, x: g / np.sqrt(1 + x * x), torch="asinh arcsinh")
-elementwise(np.arccosh, lambda g, x: g / np.sqrt(x * x - 1), torch="acosh arccosh")
+elementwise(np.arccosh, lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)), torch="acosh arccosh")
 elementwise(np.arctanh, lambda g, x: g / (1 - x * x), torch="atanh arctanh")
 elementwise(np.deg2rad, lambda g: g * (PI / 180), node="Deg2RadBackward0")
 elementwise(np.rad2deg, lambda g: g * (180 / PI), node="Rad2DegBackward0")
@@ -191,7 +191,16 @@ elementwise(sinc, lambda x: _sinc_slope(x, sinc(x)))
 
 # Absolute value, sign, complex parts
 
-general(np.absolute, lambda g, x: g * np.sign(x), jvp=lambda t, x: np.real(np.conjugate(np.sign(x)) * t), arity=1,
+
+def direction(x: Any) -> Any:
+    """``x / |x|``, and 0 at 0: the sign of a real number, which is flat, but not that of a complex one."""
+    if type(x) is np.ndarray or not is_complex(x):
+        return np.sign(x)
+    size = np.absolute(x)
+    return x / np.where(size == 0, 1.0, size)
+
+
+general(np.absolute, lambda g, x: g * direction(x), jvp=lambda t, x: np.real(np.conjugate(direction(x)) * t), arity=1,
         torch="abs absolute", kinks="0 at 0")  # fmt: skip
 linear(np.conjugate, lambda g, x: np.conjugate(g), torch="conj", node="ConjBackward0")
 linear(np.real, lambda g, x: g, torch="real", moves="view", node="SelectBackward0", retypes=True)

@@ -48,13 +48,15 @@ def max_pool(x: Any, *, kernel: Geometry, stride: Geometry, padding: Geometry, d
     place: Any = 0
     for axis, within in enumerate(unraveled(best, kernel)):
         start = np.arange(out[axis]).reshape(-1, *(1,) * (d - axis - 1)) * stride[axis] - padding[axis]
-        place = place * size[axis] + start + within * dilation[axis]
+        at = start + within * dilation[axis]
+        first = start + -(np.minimum(start, 0) // dilation[axis]) * dilation[axis]
+        place = place * size[axis] + np.where(at < 0, first, at)  # where nothing is larger than the padding
     return values, place
 
 
 def _unpooled(g: Any, x: Any, places: Any, d: int) -> Any:
-    front = x.shape[:-d]
-    flat = place_along(np.reshape(g, (*front, -1)), np.reshape(places, (*front, -1)),
+    front, windows = x.shape[:-d], math.prod(places.shape[-d:])
+    flat = place_along(np.reshape(g, (*front, windows)), np.reshape(places, (*front, windows)),
                        shape=(*front, math.prod(x.shape[-d:])), axis=-1)  # fmt: skip
     return np.reshape(flat, x.shape)
 
@@ -145,32 +147,35 @@ linear(avg_unpool, lambda g, x, *, size, kernel, stride, padding, ceil, counting
     torch="", node=lambda kernel: f"AvgPool{len(kernel)}DBackwardBackward0")  # fmt: skip
 
 
-def _averages(n: int, k: int) -> Any:
-    """The matrix (k, n) that takes the means of ``k`` parts of ``n`` elements."""
-    matrix = np.zeros((k, n))
-    for i in range(k):
-        cell = part(i, n, k)
-        matrix[i, cell] = 1 / (cell.stop - cell.start)
-    return matrix
+def _means(x: Any, axis: int, k: int) -> Any:
+    """The means of ``k`` parts of ``x`` along ``axis``."""
+    cells = [(slice(None),) * axis + (part(i, x.shape[axis], k),) for i in range(k)]
+    return np.concatenate([x[cell].mean(axis, keepdims=True) for cell in cells], axis)
 
 
-def _along_axes(x: Any, matrices: Sequence[Any]) -> Any:
-    """Each matrix applied along its trailing axis of ``x``."""
-    for k, matrix in enumerate(reversed(matrices)):
-        x = np.moveaxis(np.matmul(np.moveaxis(x, -1 - k, -1), matrix.T.astype(x.dtype)), -1, -1 - k)
-    return x
+def _shared_out(x: Any, axis: int, n: int) -> Any:
+    """The adjoint of `_means`, of ``n`` elements."""
+    out = np.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
+    for i in range(x.shape[axis]):
+        cell, front = part(i, n, x.shape[axis]), (slice(None),) * axis
+        out[(*front, cell)] += x[(*front, slice(i, i + 1))] / (cell.stop - cell.start)
+    return out
 
 
 @function
 def adaptive_avg_pool(x: Any, *, size: Geometry) -> Any:
     """The mean of each of ``size`` parts along the trailing axes."""
-    return _along_axes(x, [_averages(n, k) for n, k in zip(x.shape[-len(size) :], size, strict=True)])
+    for axis, k in enumerate(size, x.ndim - len(size)):
+        x = _means(x, axis, k)
+    return x
 
 
 @function
 def adaptive_avg_unpool(x: Any, *, size: Geometry) -> Any:
     """The adjoint of `adaptive_avg_pool`, back to trailing axes of ``size``."""
-    return _along_axes(x, [_averages(n, k).T for n, k in zip(size, x.shape[-len(size) :], strict=True)])
+    for axis, n in enumerate(size, x.ndim - len(size)):
+        x = _shared_out(x, axis, n)
+    return x
 
 
 linear(adaptive_avg_pool, lambda g, x, *, size: adaptive_avg_unpool(g, size=x.shape[-len(size):]), torch="",

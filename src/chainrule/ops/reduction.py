@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.box import Box, derived, function
 from chainrule.core.primitive import general, linear, non_differentiable
+from chainrule.ops.elementwise import direction
 from chainrule.ops.indexing import place_along
 
 add_up: Any = np.add.reduce  # np.sum of a plain array, in half the time
@@ -228,15 +229,15 @@ def norm_pullback(g: Any, x: Any, out: Any, ord: float, axis: Any, keepdims: boo
     if ord == 2:
         return x * restore(g / (out + (out == 0)), x, axis, keepdims)
     if ord == 1:
-        return np.sign(x) * restore(g, x, axis, keepdims)
+        return direction(x) * restore(g, x, axis, keepdims)
     if ord == 0:
         return np.zeros_like(x)
     if math.isinf(ord):
-        return np.sign(x) * extremum_pullback(g, np.absolute(x), out, axis, keepdims)
+        return direction(x) * extremum_pullback(g, np.absolute(x), out, axis, keepdims)
     size = np.absolute(x)
     away = np.where(size == 0, 1.0, size)
     scale = restore(g / (out + (out == 0)) ** (ord - 1), x, axis, keepdims)
-    return np.where(size == 0, 0.0, scale * np.sign(x) * away ** (ord - 1))
+    return np.where(size == 0, 0.0, scale * direction(x) * away ** (ord - 1))
 
 
 general(vector_norm, lambda g, x, out, *, ord=2, axis=None, keepdims=False: norm_pullback(g, x, out, ord, axis, keepdims),
@@ -263,7 +264,7 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 def _logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> tuple[Any, Any]:
     """`logsumexp`, and the softmax as what is divided by what."""
     axis = tuple(axis) if isinstance(axis, list) else axis
-    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
+    top = np.maximum.reduce(x.real, axis=axis, keepdims=True) if x.size else np.zeros(kept_shape(x.shape, axis), x.dtype)
     top = np.where(np.isfinite(top), top, 0.0)
     e = np.exp(x - top)
     total = add_up(e, axis=axis, keepdims=True)
@@ -291,7 +292,8 @@ def _logsumexp_pushforward(t: Any, x: Any, out: Any, kept: Any, axis: Any, keepd
 general(logsumexp, lambda g, x, out, kept, *, axis=None, keepdims=False:
         _logsumexp_pullback(g, x, out, kept, axis, keepdims),
         jvp=lambda t, x, out, kept, *, axis=None, keepdims=False:
-        _logsumexp_pushforward(t, x, out, kept, axis, keepdims), keeping=_logsumexp, integers="float")  # fmt: skip
+        _logsumexp_pushforward(t, x, out, kept, axis, keepdims), keeping=_logsumexp, integers="float",
+        holomorphic=True)  # fmt: skip
 
 # Questions without a derivative
 

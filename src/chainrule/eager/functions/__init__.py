@@ -44,7 +44,7 @@ STORED: Final = {  # which take out=
     "cat", "hstack", "vstack", "column_stack", "diff", "stack", "roll", "diag", "tril", "triu", "gather", "scatter",
     "scatter_add", "index_add", "index_select", "take", "take_along_dim", "masked_select", "sort", "topk", "addcmul",
     "addcdiv", "addmm", "baddbmm", "addbmm", "addmv", "addr", "clamp_min", "clamp_max", "index_copy", "index_reduce",
-    "scatter_reduce", "kron", "inner", "vdot", "nansum", "float_power", "nan_to_num", "renorm", "conj_physical", "sgn",
+    "scatter_reduce", "kron", "inner", "vdot", "nansum", "float_power", "nan_to_num", "renorm", "conj", "conj_physical", "sgn",
     "angle", "median", "cummax", "cummin",
 }  # fmt: skip
 OWN_NAMES: Final = ("norm", "sum", "mean")  # whose ``dim`` has no other name, or which know both themselves

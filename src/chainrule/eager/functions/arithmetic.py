@@ -199,6 +199,11 @@ def conj_physical(input: Any) -> Any:
     return F.conjugate(input) if input.is_complex() else input
 
 
+def conj(input: Any) -> Any:
+    """The complex conjugate; a real tensor is its own."""
+    return conj_physical(input)
+
+
 def resolve_conj(input: Any) -> Any:
     """``input`` itself: conjugates are computed at once here."""
     return input

@@ -388,8 +388,8 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         raise IndexRefusal("index_select(): Index is supposed to be a vector")
     if index.array.size and index._bottom().array.min() < 0:
         raise IndexRefusal("index out of range in self")
-    if index.array.ndim == 0 and input.ndim:
-        index = F.reshape(index, (1,))
+    if index.array.size == 1:
+        index = F.reshape(index, (1,) if input.ndim else ())
     try:
         return F.take(input, index, axis_of(dim, input.ndim))
     except AxisError:
@@ -425,7 +425,8 @@ def masked_select(input: Any, mask: Any) -> Any:
     """The elements where ``mask``."""
     if mask.array.dtype != bool:
         raise Refusal("masked_select: expected BoolTensor for mask")
-    return F.masked_select(input, mask)
+    shape = np.broadcast_shapes(input.array.shape, mask.array.shape)
+    return F.masked_select(input if input.array.shape == shape else input.expand(shape), mask)
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Any:

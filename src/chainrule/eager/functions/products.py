@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.core import spec
 from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.eager.functions.axes import no_tensor
@@ -212,7 +213,8 @@ def trace(input: Any) -> Any:
     """The sum of the diagonal of a matrix."""
     if input.array.ndim != 2:
         raise Refusal(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
-    return F.trace(input)
+    found = F.trace(input)
+    return found if input.dtype.category >= spec.FLOAT else found.cast(spec.int64)
 
 
 def inner(input: Any, other: Any) -> Any:
@@ -349,4 +351,4 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
 
 
 def _scaled(x: Any, by: float) -> Any:
-    return x if by == 1 else x * by
+    return x if by == 1 else F.zero(x) if by == 0 else x * by  # NaN times 0 counts for nothing

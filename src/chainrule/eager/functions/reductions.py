@@ -23,11 +23,13 @@ def _reduce(fun: Any, input: Any, dim: Any, keepdim: bool, dtype: DType | None =
     if dtype is not None:
         input = input.cast(dtype)
     if dim is None:
-        return fun(input, None, keepdim)
-    if input.ndim == 0:
+        found = fun(input, None, keepdim)
+    elif input.ndim == 0:
         axes_of(dim, 0)
-        return fun(input, 0, False)
-    return fun(input, axes_of(dim, input.ndim), keepdim)
+        found = fun(input, 0, False)
+    else:
+        found = fun(input, axes_of(dim, input.ndim), keepdim)
+    return found if dtype is None else found.cast(dtype)  # NumPy adds small integers up as large ones
 
 
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None, axis: Any = None,

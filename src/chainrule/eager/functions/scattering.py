@@ -159,7 +159,12 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     axis = axis_of(dim, input.ndim)
     if input.ndim == 0:
         return F.reshape(index_fill(F.reshape(input, (1,)), 0, F.reshape(index, (-1,)), value), ())
-    check_range(input, index, axis)
+    n = input.array.shape[axis]
+    index = index + ((index < 0) & (index >= -n)).to(index.dtype) * n  # counted from the end, here alone
+    try:
+        check_range(input, index, axis)
+    except Refusal as fault:
+        raise IndexRefusal(*fault.args) from None
     return F.index_fill(input, index, cast_for(input, value), axis=axis)
 
 

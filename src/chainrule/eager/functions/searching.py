@@ -38,7 +38,7 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return
     """The different elements (or slices along ``dim``) in order, on request which of them stands where, and how often."""
     array = _array("unique", input)
     axis = None if dim is None else axis_of(dim, array.ndim)
-    settings: Any = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": axis}
+    settings: Any = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": axis, "equal_nan": False}
     found = np.unique(array, **settings)
     several = found if isinstance(found, tuple) else (found,)
     values = underived("_unique2" if dim is None else "unique_dim", input, several[0])

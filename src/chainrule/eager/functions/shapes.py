@@ -324,7 +324,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     if chunks <= 0:
         raise Refusal(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     n = input.array.shape[axis_of(dim, input.ndim)]
-    return split(input, -(-n // chunks) or 1, dim)
+    return split(input, -(-n // chunks), dim) if n else tuple(F.reshape(input, input.array.shape) for _ in range(chunks))
 
 
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:

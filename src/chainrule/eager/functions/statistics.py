@@ -100,7 +100,12 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, the lower one of two; along ``dim`` with its index."""
     if dim is None:
         return F.median(input)
-    n = input.array.shape[axis_of(dim, input.ndim)] if input.ndim else 1
+    axis = axis_of(dim, input.ndim)
+    n = input.array.shape[axis] if input.ndim else 1
+    if input.ndim and input.is_floating_point() and (lost := np.isnan(input.array)).any():
+        order = np.argsort(input.array, axis=axis, kind="stable")
+        index = np.where(lost.any(axis, keepdims=True), lost.argmax(axis, keepdims=True), order.take([(n - 1) // 2], axis))
+        return MedianResult(*_chosen(input, wrap(index), axis, keepdim))
     return MedianResult(*kthvalue(input, (n + 1) // 2, dim, keepdim))
 
 
@@ -112,9 +117,13 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     axis = axis_of(dim, input.ndim)
     order = np.argsort(input.array, axis=axis, kind="stable")  # NaN last
     middle = np.maximum(there.sum(axis, keepdims=True) - 1, 0) // 2
-    index = wrap(np.take_along_axis(order, middle, axis))
+    return NanmedianResult(*_chosen(input, wrap(np.take_along_axis(order, middle, axis)), axis, keepdim))
+
+
+def _chosen(input: Any, index: Any, axis: int, keepdim: bool) -> tuple[Any, Any]:
+    """The elements at ``index`` along ``axis``, and the index."""
     values = gather(input, axis, index)
-    return NanmedianResult(values, index) if keepdim else NanmedianResult(values.squeeze(axis), index.squeeze(axis))
+    return (values, index) if keepdim else (values.squeeze(axis), index.squeeze(axis))
 
 
 def cummax(input: Any, dim: int) -> Any:
@@ -171,7 +180,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         freedom = freedom * 0
     mirrored = F.conjugate(weighed) if x.dtype.is_complex else weighed
     found = matmul(away, F.swapaxes(mirrored, axis1=0, axis2=1)) / freedom
-    return F.reshape(found, ()) if input.ndim < 2 else found
+    return F.reshape(found, ()) if x.array.shape[0] == 1 else found
 
 
 def corrcoef(input: Any) -> Any:

@@ -49,7 +49,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     inside, reached = reach(input.array.shape, own, start), reach(shape, steps, at)
     goes_beyond = math.prod(shape) > 0 and not inside[0] <= reached[0] <= reached[1] <= inside[1]
     if input.level and goes_beyond:
-        raise beyond_sample(shape, steps, at, reached, inside if input.array.size else None)
+        raise _beyond_sample(shape, steps, at, reached, inside if input.array.size else None)
     check_strides(shape, steps, at, owner_of(held.array).nbytes // input.itemsize, input.itemsize)
     source = input
     if base is not None and base.dtype is input.dtype and goes_beyond:
@@ -58,7 +58,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     return F.as_strided(source, window=Window(shape, steps, at - start, own))
 
 
-def beyond_sample(
+def _beyond_sample(
     shape: tuple[int, ...], steps: tuple[int, ...], at: int, reached: tuple[int, int], inside: tuple[int, int] | None
 ) -> Refusal:
     """The error for a look that goes beyond the memory of a sample, which is ``inside`` (None: it has no elements)."""

@@ -74,7 +74,8 @@ class BatchNorm(Module):
                               *rest: Any) -> None:  # fmt: skip
         key = prefix + "num_batches_tracked"
         if local_metadata.get("version", 1) < 2 and self.track_running_stats and key not in state_dict:
-            state_dict[key] = wrap(np.zeros((), np.int64))  # states of the first version did not count
+            counted = self.num_batches_tracked  # states of the first version did not count
+            state_dict[key] = wrap(np.zeros((), np.int64)) if counted is None else counted
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def extra_repr(self) -> str:
