@@ -58,8 +58,10 @@ def by_rows(
         inputs, structure = flatten([args[k] for k in which])
         mine = watched(inputs)
         with Derivative(mine, mine) as level:
-            inner, named = level.own((replaced(args, which, unflatten(structure, mine)), kwargs))
-            result, aux = called(func, inner, named, has_aux, "jacrev(f)(*args)")
+            inner = replaced(args, which, unflatten(structure, mine))
+            if len(args) > len(which) or kwargs:
+                inner, kwargs = level.own((inner, kwargs))
+            result, aux = called(func, inner, kwargs, has_aux, "jacrev(f)(*args)")
             level.check(result, aux)
         outputs, shape = flatten(result)
         checked_outputs("vjp(f, *primals)", outputs)
