@@ -49,8 +49,9 @@ def max_pool(x: Any, *, kernel: Geometry, stride: Geometry, padding: Geometry, d
     for axis, within in enumerate(unraveled(best, kernel)):
         start = np.arange(out[axis]).reshape(-1, *(1,) * (d - axis - 1)) * stride[axis] - padding[axis]
         at = start + within * dilation[axis]
-        first = start + -(np.minimum(start, 0) // dilation[axis]) * dilation[axis]
-        place = place * size[axis] + np.where(at < 0, first, at)  # where nothing is larger than the padding
+        if padding[axis]:  # where nothing is larger than it, the first element stands for the window
+            at = np.where(at < 0, start - np.minimum(start, 0) // dilation[axis] * dilation[axis], at)
+        place = place * size[axis] + at
     return values, place
 
 
