@@ -100,7 +100,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if not axes:
         return g
     total = np.add.reduce(g, axis=axes) if type(g) is ndarray else np.sum(g, axis=axes)
-    return np.reshape(total, shape) if stretched else total
+    return total.reshape(shape) if stretched else total
 
 
 LEADING = ((), (0,), (0, 1), (0, 1, 2))  # the axes in front, by their number

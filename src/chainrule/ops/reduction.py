@@ -43,7 +43,7 @@ def restore(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
         full[...] = g
         return full
     if not keepdims and axis is not None:
-        g = np.reshape(g, kept_shape(shape, axis))
+        g = g.reshape(kept_shape(shape, axis))
     return np.broadcast_to(g, shape)
 
 

@@ -17,7 +17,7 @@ from chainrule.ops.strided import on_memory
 
 # Shapes and axes
 
-linear(np.reshape, lambda g, x, *, shape: np.reshape(g, x.shape), raw=lambda x, *, shape: x.reshape(shape),
+linear(np.reshape, lambda g, x, *, shape: g.reshape(x.shape), raw=lambda x, *, shape: x.reshape(shape),
        moves="maybe view", node="ViewBackward0")  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def _expanded(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 linear(np.broadcast_to, lambda g, x, *, shape: unbroadcast(g, x.shape), raw=_expanded, moves="view", node="ExpandBackward0")
-linear(np.expand_dims, lambda g, x, *, axis: np.reshape(g, x.shape), moves="view", node="UnsqueezeBackward0")
-linear(np.squeeze, lambda g, x, *, axis=None: np.reshape(g, x.shape), moves="view",
+linear(np.expand_dims, lambda g, x, *, axis: g.reshape(x.shape), moves="view", node="UnsqueezeBackward0")
+linear(np.squeeze, lambda g, x, *, axis=None: g.reshape(x.shape), moves="view",
        node=lambda axis: f"SqueezeBackward{0 if axis is None else 2 if isinstance(axis, tuple) else 1}")  # fmt: skip
 
 
