@@ -42,7 +42,8 @@ class Box:
 
     def reshape(self, shape: Any) -> Any:
         """self in another shape: what rules call, an array's method taking a quarter of the time of NumPy's function."""
-        return np.reshape(self, shape)
+        box: Any = self
+        return np.reshape(box, shape)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs and ufunc in TABLE:

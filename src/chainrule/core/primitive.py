@@ -36,7 +36,7 @@ CUSTOM: Final = "custom"  # no line of the table: a user's function that differe
 class Rule:
     """One derivative formula and the names it mentions, read once from its code object."""
 
-    __slots__ = ("fun", "mentions", "params", "places")
+    __slots__ = ("fun", "mentions", "params", "read")
 
     def __init__(self, fun: Callable[..., Any]) -> None:
         code = fun.__code__
@@ -46,29 +46,26 @@ class Rule:
         self.params: tuple[str, ...] = code.co_varnames[end : end + code.co_kwonlyargcount]
         if code.co_flags & 0x04:  # *xs
             self.mentions += ("xs",)
-        unknown = set(self.mentions) - {"x", "y", "z", "w", "xs", "i", "out", "kept", "g", "t"}
+        unknown = set(self.mentions) - set(EVERYTHING)
         if unknown:
             raise TypeError(f"a rule may mention x, y, z, w, xs, i, out, kept, g and t, not {sorted(unknown)}")
-
-        self.places = tuple(OPERANDS.index(name) if name in OPERANDS else name for name in self.mentions)
+        self.read: Any = None  # the formula as a function of all that it might mention, made when it is asked for
 
     def __call__(
         self, along: Any, operands: Sequence[Any], out: Any, params: dict[str, Any], i: int = 0, kept: Any = None
     ) -> Any:
         """The formula with what it mentions; ``along`` is the cotangent, or the tangents."""
-        args: list[Any] = []
-        for place in self.places:
-            if type(place) is int:  # None for optional operands that were left out
-                args.append(operands[place] if place < len(operands) else None)
-            elif place == "g" or place == "t":
-                args.append(along)
-            elif place == "out":
-                args.append(out)
-            elif place == "xs":
-                args += operands
-            else:
-                args.append(i if place == "i" else kept)
-        return self.fun(*args, **{name: params[name] for name in self.params}) if self.params else self.fun(*args)
+        if self.read is None:
+            args = [EVERYTHING[name] for name in self.mentions] + [f"{name}=params[{name!r}]" for name in self.params]
+            text = f"lambda along, operands, out, params, i, kept: fun({', '.join(args)})"
+            self.read = eval(text, {"fun": self.fun})  # noqa: S307 (of names of our own)
+        return self.read(along, operands, out, params, i, kept)
+
+
+EVERYTHING: Final = {  # what a rule may mention, as it is found among the arguments of a rule's call
+    "g": "along", "t": "along", "xs": "*operands", "out": "out", "i": "i", "kept": "kept", "x": "operands[0]",
+    **{name: f"operands[{k}] if len(operands) > {k} else None" for k, name in enumerate(OPERANDS) if k},  # or left out
+}  # fmt: skip
 
 
 class Primitive:

@@ -81,11 +81,7 @@ def jvp(
     if p.kind == ZERO_DERIVATIVE:
         return np.zeros_like(out)
     if p.kind == ELEMENTWISE:
-        if p.arity == 2 and len(live) == 2 and operands[0] is operands[1] and tangents[0] is tangents[1]:  # x * x
-            total = _total_partial(p, operands, out, params)
-            if total is not None:
-                return tangents[0] * total
-        return _sum(_elementwise_tangent(p, i, tangents[i], operands, out, params) for i in live)
+        return _elementwise_tangent(p, live, operands, tangents, out, params)
     if p.kind == LINEAR:
         return dispatch(p, [moved(p, i, t, operands[i]) for i, t in enumerate(tangents)], params)
     if p.kind == MULTILINEAR:
@@ -93,14 +89,23 @@ def jvp(
     return transpose_vjp(p, operands, tangents, out, params)
 
 
-def _elementwise_tangent(p: Primitive, i: int, t: Any, operands: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:
-    rule = p.rule(i)
-    if rule is None:
-        return None
-    partial = rule(t, operands, out, params, i)
-    if "g" in rule.mentions:
-        return partial
-    return t * (partial.item() if type(partial) is np.ndarray and not partial.ndim else partial)  # numbers take a faster path
+def _elementwise_tangent(
+    p: Primitive, live: Sequence[int], operands: Sequence[Any], tangents: Sequence[Any], out: Any, params: dict[str, Any]
+) -> Any:
+    if len(live) == p.arity == 2 and operands[0] is operands[1] and tangents[0] is tangents[1]:  # x * x
+        partial = _total_partial(p, operands, out, params)
+        if partial is not None:
+            return tangents[0] * partial
+    total = None
+    for i in live:
+        rule = p.rule(i)
+        if rule is not None:
+            t = tangents[i]
+            term = rule(t, operands, out, params, i)
+            if "g" not in rule.mentions:  # a number takes a faster path
+                term = t * (term.item() if type(term) is np.ndarray and not term.ndim else term)
+            total = term if total is None else total + term
+    return total
 
 
 def _total_partial(p: Primitive, operands: Sequence[Any], out: Any, params: dict[str, Any]) -> Any:

@@ -128,8 +128,9 @@ def dual_of(raw: Any, slope: Any, slopes: Sequence[Any], level: Level) -> Tensor
     t: Tensor = wrap(np.asarray(raw))
     if slope is not None:
         tangent = fitted(slope, t)
-        if tangent.array.base is not None or any(tangent.array is other for other in slopes):
-            tangent = wrap(tangent.array.copy())
+        for other in slopes:
+            if tangent.array is other or tangent.array.base is not None:
+                tangent = wrap(tangent.array.copy())
         t.lane = DualLane(level, tangent, t.lane)
     return t
 

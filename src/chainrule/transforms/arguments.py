@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.eager import engine, levels, modes
+from chainrule.eager import engine, levels, modes, tasks
 from chainrule.eager.leaving import DerivativeLost
-from chainrule.eager.tensor import Tensor, wrap
+from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.eager.trees import LEAF, Structure, flatten, mapped, unflatten
 from chainrule.transforms import reverse
 
@@ -21,22 +21,27 @@ class Arguments:
         self.args = args
         self.which = which
         self.leaves: list[Any] = []
+        self.tensors: list[Tensor] = []
         self.structures: list[Structure] = []
-        self.places: list[int] = []  # the argument that each leaf belongs to
         for k in which:
             if not -len(args) <= k < len(args):
                 raise TypeError(f"the function was called with {len(args)} arguments, but argnums is {k}")
             x = args[k]
             leaves, structure = ([x], LEAF) if type(x) is np.ndarray or is_array(x) else flatten(x)
+            name = f"argument {k}"
             self.leaves += leaves
-            self.places += [k] * len(leaves)
+            self.tensors += [tensor_of(part, name) for part in leaves]
             self.structures.append(structure)
-        self.tensors = [tensor_of(x, f"argument {k}") for x, k in zip(self.leaves, self.places, strict=True)]
 
     @property
     def trees(self) -> tuple[Any, ...]:
         """The arguments to differentiate by, with tensors for leaves."""
         return tuple(self.shaped(self.tensors))
+
+    @property
+    def structure(self) -> Structure:
+        """That of `trees`."""
+        return Structure(tuple, None, tuple(self.structures))
 
     @property
     def inner(self) -> tuple[Any, ...]:
@@ -159,6 +164,8 @@ def slopes_of(value: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]
     if not isinstance(value, Tensor) or not value.requires_grad:
         return [wrap(np.zeros_like(x.array)) for x in leaves]
     number = value.sum() if value.array.ndim else value
+    if not create_graph and tasks.behind([edge_of(number)])[1].issubset(leaves):
+        return engine.grad_by_all([number], leaves, None, retain_graph=False)
     return list(engine.grad(number, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
 
 

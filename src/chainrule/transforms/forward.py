@@ -26,10 +26,15 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     >>> jvp(cr.sin, (cr.tensor([0.0, 1.0]),), (cr.tensor([1.0, 1.0]),))
     (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
     """
-    inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
+    return along(func, *checked("jvp(f, primals, tangents)", primals, tangents), strict, has_aux)
+
+
+def along(func: Callable[..., Any], inputs: list[Any], directions: list[Any], structure: Structure, strict: bool = False,
+          has_aux: bool = False) -> Any:  # fmt: skip
+    """`jvp` of inputs in this structure."""
     with Derivative([*inputs, *directions]) as level, modes.carry_tangents():
-        mine = unflatten(structure, [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)])
-        result = func(*mine)
+        mine = [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)]
+        result = func(*unflatten(structure, mine))
         result, aux = parts_of(result, has_aux, "jvp(f, primals, tangents)")
         outputs, shape = flatten(result)
         checked_outputs("jvp(f, primals, tangents)", outputs)
