@@ -63,7 +63,10 @@ class TensorForm(Form):
                         for k, part in enumerate(out))  # fmt: skip
         elif out is not None:
             out = wrap(out, made)
-        return self.with_saved(node, operands, out)
+        copy = self.with_saved(node, operands, out)
+        if self.primitive.keeping:
+            copy.y = node.y
+        return copy
 
 
 class HalfForm(TensorForm):

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.box import Box, derived, function
 from chainrule.core.primitive import general, linear, non_differentiable
-from chainrule.ops.elementwise import direction
+from chainrule.ops.elementwise import direction, exp_known
 from chainrule.ops.indexing import place_along
 
 add_up: Any = np.add.reduce  # np.sum of a plain array, in half the time
@@ -273,11 +273,12 @@ def _logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> tuple[Any
 
 
 def _logsumexp_pullback(g: Any, x: Any, out: Any, kept: Any, axis: Any, keepdims: bool) -> Any:
-    """``g`` times the softmax."""
-    if kept is None:
-        return restore(g, x, axis, keepdims) * np.exp(x - restore(out, x, axis, keepdims))
-    e, total = kept
-    return g.reshape(total.shape) / total * e
+    """``g`` times the softmax, whose exponentials are not computed again where the rule is recorded either."""
+    if kept is not None and not isinstance(x, Box):
+        e, total = kept
+        return g.reshape(total.shape) / total * e
+    softmax = exp_known(x - restore(out, x, axis, keepdims), None if kept is None else kept[0] / kept[1])
+    return restore(g, x, axis, keepdims) * softmax
 
 
 def _logsumexp_pushforward(t: Any, x: Any, out: Any, kept: Any, axis: Any, keepdims: bool) -> Any:

@@ -461,6 +461,7 @@ SAMPLES: dict[Any, Callable[[Maker], Iterator[Sample]]] = {
     indexing.index_add: lambda m: _each((m(4, 3), np.array([0, 2, 2]), m(3, 3)), {"axis": 0}, {"axis": 0, "alpha": -2.0}),
     elementwise.masked_fill: lambda m: _one(m(2, 3), m(2, 3) > 0, m()), elementwise.fill: _fills,
     elementwise.overwrite: _fills, linalg.addmm: lambda m: _one(m(4), m(2, 3), m(3, 4)),
+    elementwise.exp_known: lambda m: _one(m(2, 3), None),
     elementwise.complex_of: lambda m: _many(((m(2, 3), m(3)), {}), ((m(), m()), {})),
     linalg.dot: lambda m: _one(m(3), m(3)), linalg.mv: lambda m: _one(m(2, 3), m(3)), linalg.mm: lambda m: _one(m(2, 3), m(3, 4)),
     np.matmul: _matmul, linalg.einsum: _einsum, linalg.solve: _solve,

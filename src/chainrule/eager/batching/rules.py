@@ -175,7 +175,7 @@ BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "tril",
                      "triu", "inv", "det", "slogdet", "cofactor", "together"), same),
     "cast": cast,
-    "complex_of": elementwise, "binary_cross_entropy": loss,
+    "complex_of": elementwise, "exp_known": elementwise, "binary_cross_entropy": loss,
     **axes.RULES, **shapes.RULES, **indexing.RULES, **products.RULES, **images.RULES,
 }  # fmt: skip
 LOOPED: Final = ("ctc_loss",)  # composites whose bodies want arrays
