@@ -30,12 +30,12 @@ from chainrule.eager.duals import (
     tangents,
     without,
 )
-from chainrule.eager.lane import remembered
+from chainrule.eager.lane import Lane, remembered
 from chainrule.eager.levels import Level, remember
 from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F, function_of
-from chainrule.eager.tensor import Parameter, Tensor, wrap
+from chainrule.eager.tensor import Parameter, Tensor, leaf, wrap
 
 # Calls
 
@@ -43,14 +43,14 @@ from chainrule.eager.tensor import Parameter, Tensor, wrap
 def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``p`` to operands some of which have tangents."""
     if is_plain(p) and (parts := plain_parts(operands)) is not None:
-        arrays, slopes, only = parts
+        arrays, slopes, lane = parts
         try:
             raw, kept = p.keeping(*arrays, **params) if p.keeping else (p.raw(*arrays, **params), None)
             slope = rules.jvp(p, arrays, slopes, raw, params, kept)
         except tape.RECOVERABLE:
             pass  # what goes wrong is told on the general path
         else:
-            return dual_of(raw, slope, slopes, only)
+            return dual_of(raw, slope, slopes, lane)
     level = innermost(operands) if are_carried() else None
     if level is None or p.kind == NON_DIFFERENTIABLE:
         with stripped(operands, None):
@@ -78,8 +78,8 @@ def is_plain(p: Primitive) -> bool:
     return pushed and p.outputs == 1 and not p.moves and not p.retypes
 
 
-def plain_parts(operands: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndarray | None], Level] | None:
-    """The arrays of the operands, those of their tangents, and the level of these.
+def plain_parts(operands: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndarray | None], DualLane] | None:
+    """The arrays of the operands, those of their tangents, and the lane of one that has a tangent.
 
     None unless these are all there is: nothing to record, no other level, one plain dtype.
     """
@@ -87,7 +87,7 @@ def plain_parts(operands: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndar
     if mode is not None and mode is not modes.NO_GRAD:
         return None
     common: Any = None
-    level: Any = None
+    dual: Any = None
     numbers = []
     arrays: list[Any] = []
     slopes: list[Any] = []
@@ -101,9 +101,9 @@ def plain_parts(operands: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndar
                 t = lane.tangent
                 if t.lane is not lane.under or (mode is None and (t.leaf or t.node is not None)):
                     return None
-                if level is None:
-                    level = lane.level
-                if lane.level is not level:
+                if dual is None:
+                    dual = lane
+                if lane.level is not dual.level:
                     return None
                 lane, slope = lane.under, t.array
             if (common is not None and lane is not common) or not lane.plain:
@@ -116,23 +116,28 @@ def plain_parts(operands: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndar
         else:
             return None
         slopes.append(slope)
-    if level is None or not level.alive:
+    if dual is None or not dual.level.alive:
         return None
     for k in numbers:
         arrays[k] = remembered(common, arrays[k])
-    return arrays, slopes, level
+    return arrays, slopes, dual
 
 
-def dual_of(raw: Any, slope: Any, slopes: Sequence[Any], level: Level) -> Tensor:
-    """A tensor of these values, and with this tangent, in memory of its own, where there is one."""
-    t: Tensor = wrap(np.asarray(raw))
+def dual_of(raw: Any, slope: Any, slopes: Sequence[Any], like: DualLane) -> Tensor:
+    """A tensor of these values, with this tangent in memory of its own where there is one; ``like``: an operand's lane."""
+    t = wrapped(raw, like.under)
     if slope is not None:
-        tangent = fitted(slope, t)
+        tangent = fitted(wrapped(slope, like.under), t)
         for other in slopes:
             if tangent.array is other or tangent.array.base is not None:
                 tangent = wrap(tangent.array.copy())
-        t.lane = DualLane(level, tangent, t.lane)
+        t.lane = DualLane(like.level, tangent, t.lane)
     return t
+
+
+def wrapped(raw: Any, lane: Lane) -> Tensor:
+    """A result as a tensor; ``lane`` is most likely its own."""
+    return leaf(raw, lane) if type(raw) is np.ndarray and raw.dtype is lane.numpy else wrap(np.asarray(raw))
 
 
 def moved_along(x: Tensor, p: Primitive, level: Level, params: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.eager import engine, levels, modes, tasks
+from chainrule.eager.functions.viewing import alias
 from chainrule.eager.leaving import DerivativeLost
 from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.eager.trees import LEAF, Structure, flatten, mapped, unflatten
@@ -65,6 +66,10 @@ class Arguments:
     def like_arguments(self, slopes: Sequence[Any]) -> list[Any]:
         """Slopes as the caller's kinds of numbers, in trees like the arguments."""
         return self.shaped([plain(s, x) for s, x in zip(slopes, self.leaves, strict=True)])
+
+    def own_tensors(self) -> list[Tensor]:
+        """What is to be differentiated by, views of the caller's tensors."""
+        return [alias(t) if t is x else t for t, x in zip(self.tensors, self.leaves, strict=True)]
 
     def as_leaves(self) -> list[Tensor]:
         """New leaves with the values to differentiate by."""

@@ -86,7 +86,7 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     (array([1., 4.]), array([2., 0.]))
     """
     given, ways = with_tangents("jvp", primals, tangents)
-    value, slope = forward.along(tensorial(f), given.tensors, ways.tensors, given.structure)
+    value, slope = forward.along(tensorial(f), given.own_tensors(), ways.tensors, given.structure)
     like = representative(given.leaves)
     return plain_tree(value, like), plain_tree(slope, like)
 

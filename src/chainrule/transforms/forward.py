@@ -26,14 +26,16 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     >>> jvp(cr.sin, (cr.tensor([0.0, 1.0]),), (cr.tensor([1.0, 1.0]),))
     (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
     """
-    return along(func, *checked("jvp(f, primals, tangents)", primals, tangents), strict, has_aux)
+    inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
+    return along(func, [alias(x) for x in inputs], directions, structure, strict, has_aux)
 
 
-def along(func: Callable[..., Any], inputs: list[Any], directions: list[Any], structure: Structure, strict: bool = False,
+def along(func: Callable[..., Any], mine: list[Any], directions: list[Any], structure: Structure, strict: bool = False,
           has_aux: bool = False) -> Any:  # fmt: skip
-    """`jvp` of inputs in this structure."""
-    with Derivative([*inputs, *directions]) as level, modes.carry_tangents():
-        mine = [dual(x, t, level) for x, t in zip(inputs, directions, strict=True)]
+    """`jvp` of inputs in this structure, tensors that nobody else has."""
+    with Derivative([*mine, *directions]) as level, modes.carry_tangents():
+        for x, t in zip(mine, directions, strict=True):
+            duals.attach(x, level, duals.laid_out(x, t))
         result = func(*unflatten(structure, mine))
         result, aux = parts_of(result, has_aux, "jvp(f, primals, tangents)")
         outputs, shape = flatten(result)
