@@ -97,6 +97,29 @@ def test_undefined_cotangents_are_tried() -> None:
     assert gradcheck(hooked, (x,), check_undefined_grad=False)
 
 
+class WrongWithoutTangent(cr.autograd.Function):
+    """A product, whose derivative is wrong where only the first factor has a tangent."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, y: Any) -> Any:
+        ctx.set_materialize_grads(False)
+        ctx.factors = x, y
+        return x * y
+
+    @staticmethod
+    def jvp(ctx: Any, along_x: Any, along_y: Any) -> Any:
+        x, y = ctx.factors
+        return along_x * 5 if along_y is None else x * along_y if along_x is None else along_x * y + x * along_y
+
+
+def test_inputs_without_tangents_are_tried() -> None:
+    x, y = (cr.tensor([value], dtype=cr.float64, requires_grad=True) for value in (0.5, 2.0))
+    only_forward = {"check_forward_ad": True, "check_backward_ad": False}
+    with pytest.raises(RuntimeError, match="output with index: 0 when input 1 has an undefined tangent value"):
+        gradcheck(WrongWithoutTangent.apply, (x, y), **only_forward)
+    assert gradcheck(WrongWithoutTangent.apply, (x, y), check_undefined_grad=False, **only_forward)
+
+
 def test_the_inputs_are_as_before() -> None:
     x = cr.tensor([0.5, 1.0], dtype=cr.float64, requires_grad=True)
 

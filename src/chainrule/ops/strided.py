@@ -84,6 +84,8 @@ def as_strided(x: Any, *, window: Window) -> Any:
 def on_memory(x: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
     """A view of the memory of ``x``, whose base is the array that owns it. Raises ValueError if it would leave it."""
     owner, size = memory_of(x), x.itemsize
+    if 0 in shape:
+        return np.ndarray(shape, x.dtype, owner, 0, tuple(step * size for step in strides))
     start = (x.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) + offset * size
     return np.ndarray(shape, x.dtype, owner, start, tuple(step * size for step in strides))
 

@@ -11,7 +11,7 @@ from chainrule.eager import engine
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.testing import batchedcheck
 from chainrule.testing.backwardcheck import Check, GradcheckError, Settings, as_tuple, differentiable
-from chainrule.testing.forwardcheck import check_forward
+from chainrule.testing.forwardcheck import check_forward, check_no_tangents
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
@@ -60,6 +60,8 @@ def gradcheck(
             batchedcheck.check_batched_grad(check)
         if check_forward_ad:
             check_forward(check)
+            if check_undefined_grad:
+                check_no_tangents(check)
         if check_batched_forward_grad:
             batchedcheck.check_batched_forward_grad(check)
         return True
