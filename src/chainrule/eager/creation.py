@@ -14,7 +14,7 @@ from chainrule.core.box import NUMBERS
 from chainrule.core.spec import DType
 from chainrule.eager import levels, numpy_creation  # noqa: F401  (declares NumPy's names)
 from chainrule.eager.copying import of_class
-from chainrule.eager.data import array_of, is_sequence
+from chainrule.eager.data import array_of, check_fits, is_sequence
 from chainrule.eager.layout import Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.out import filling
@@ -214,18 +214,6 @@ def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, de
         raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
     found = checked_dtype("full", dtype, spec.weak_dtype(value))
     return finish(filled(listed_shape("full", size), value, found), requires_grad, device)
-
-
-C_INTEGERS = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
-
-
-def check_fits(value: Any, dtype: DType) -> None:
-    """Raise RuntimeError for a number that is none of an integer dtype's: too large, not finite, complex."""
-    if dtype.name in C_INTEGERS:
-        most = int(np.iinfo(dtype.numpy).max)
-        least = -most - (dtype.name != "uint8")  # negative numbers wrap around in unsigned ones
-        if isinstance(value, (complex, np.complexfloating)) or not least <= value <= most:
-            raise RuntimeError(f"value cannot be converted to type {C_INTEGERS[dtype.name]} without overflow")
 
 
 def filled(shape: tuple[int, ...], value: Any, dtype: DType) -> np.ndarray:

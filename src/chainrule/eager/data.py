@@ -203,7 +203,28 @@ SLOW: Final = (
 
 
 def number_for(t: Tensor, value: Any) -> Any:
-    """A number as the elements of ``t`` can hold it: whole for integers, True or False for booleans."""
-    if t.dtype.category > spec.INTEGER or isinstance(value, complex) or not isinstance(value, (int, float)):
+    """A number as the elements of ``t`` can hold it: whole for integers, True or False for booleans.
+
+    Raises RuntimeError for one that no element of an integer dtype can be.
+    """
+    dtype = t.dtype
+    if dtype.category > spec.INTEGER or isinstance(value, complex) or not isinstance(value, (int, float)):
         return value
-    return bool(value) if t.dtype is spec.bool_ else int(value)
+    if dtype is spec.bool_:
+        return bool(value)
+    check_fits(value, dtype)
+    return int(np.asarray(int(value)).astype(dtype.numpy))
+
+
+C_INTEGERS: Final = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
+
+
+def check_fits(value: Any, dtype: DType) -> None:
+    """Raise RuntimeError for a number that is none of an integer dtype's: too large, not finite, complex."""
+    if dtype.name in C_INTEGERS:
+        most = int(np.iinfo(dtype.numpy).max)
+        least = -most - (dtype.name != "uint8")  # negative whole numbers wrap around in unsigned ones
+        if dtype.name == "uint8" and isinstance(value, float):
+            least = 0
+        if isinstance(value, (complex, np.complexfloating)) or not least <= value <= most:
+            raise RuntimeError(f"value cannot be converted to type {C_INTEGERS[dtype.name]} without overflow")

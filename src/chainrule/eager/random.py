@@ -290,7 +290,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
              "probability tensor contains either `inf`, `nan` or element < 0")  # fmt: skip
     _require(bool((weights.sum(-1) > 0).all()), "invalid multinomial distribution (sum of probabilities <= 0)")
     rows = weights.reshape(-1, weights.shape[-1])
-    found = sampling.choices(generator or default_generator, rows, num_samples, replacement)
+    found = sampling.choices(generator or default_generator, rows, num_samples, replacement) if len(rows) else np.empty(0)
     return wrap(found.reshape(*weights.shape[:-1], num_samples).astype(np.int64))
 
 

@@ -75,6 +75,8 @@ def _plus(name: str, operands: Sequence[Any], common: DType | None) -> None:
 def _relu(name: str, operands: Sequence[Any], common: DType | None) -> None:
     if _is_bool(operands[0]):
         raise Refusal("Boolean inputs not supported for relu")
+    if common is not None and common.is_complex:
+        raise NotImplementedError("clamp is not supported for complex types")
 
 
 def _integer_division(name: str, operands: Sequence[Any], common: DType | None) -> None:
@@ -161,6 +163,10 @@ REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] =
     "greater": _unordered("\"gt_cpu\" not implemented for '{}'"),
     "greater_equal": _unordered("\"ge_cpu\" not implemented for '{}'"),
     "clip": _unordered("clamp is not supported for complex types"),
+    "softmax": _unordered("\"softmax_lastdim_kernel_impl\" not implemented for '{}'"),
+    "log_softmax": _unordered("\"log_softmax_lastdim_kernel_impl\" not implemented for '{}'"),
+    "mse_loss": _unordered("\"mse_cpu\" not implemented for '{}'"),
+    "median": _unordered("\"median_cpu\" not implemented for '{}'"),
     "floor": _unordered("floor is not supported for complex inputs"),
     "ceil": _unordered("ceil is not supported for complex inputs"), "maximum": _extremum, "minimum": _extremum,
     "dot": _product, "mv": _product, "mm": _product, "matmul": _product, "addmm": _product_added,
@@ -178,6 +184,7 @@ INSTEAD: Final[dict[tuple[str, int], Instead]] = {
     ("sign", spec.BOOL): _same,
     ("conjugate", spec.BOOL): _same,
     ("rint", spec.INTEGER): _same,
+    ("heaviside", spec.INTEGER): lambda x, y: np.where(x == 0, y, x > 0).astype(np.result_type(x, y)),
 }  # where NumPy's result has another dtype than torch's, by the category of the common dtype
 
 

@@ -76,6 +76,8 @@ def adaptive_max_pool(x: Any, *, size: Geometry) -> Any:
     d, front = len(size), x.shape[: -len(size)]
     flat_size = x.shape[-d:]
     values, places = np.empty((*front, *size), x.dtype), np.empty((*front, *size), np.int64)
+    if not values.size:
+        return values, places
     for at in np.ndindex(*size):
         cells = [part(i, n, k) for i, n, k in zip(at, flat_size, size, strict=True)]
         block = x[(Ellipsis, *cells)]

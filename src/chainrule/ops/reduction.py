@@ -192,7 +192,7 @@ general(var_mean, lambda g, x, *, axis=None, ddof=0, keepdims=False: _var_mean_p
 def median(x: Any) -> Any:
     """The middle element of all, the lower one of two; NaN if there is one."""
     flat = x.reshape(-1)
-    if flat.dtype.kind == "f" and np.isnan(flat).any():
+    if flat.dtype.kind == "f" and (np.isnan(flat).any() or not flat.size):
         return np.asarray(np.nan, x.dtype)
     return np.asarray(np.partition(flat, (flat.size - 1) // 2)[(flat.size - 1) // 2])
 

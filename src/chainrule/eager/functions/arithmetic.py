@@ -12,6 +12,7 @@ from chainrule.core.primitive import TABLE
 from chainrule.core.spec import DType
 from chainrule.eager import refusals
 from chainrule.eager.data import number_for
+from chainrule.eager.dtypes import finfo
 from chainrule.eager.functions.axes import no_tensor
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
@@ -167,16 +168,25 @@ def polygamma(n: Any, input: Any = None) -> Any:
     return F.polygamma(input, order=n)
 
 
+def nan_to_num(input: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """``input`` with numbers for what is none: for infinities the largest and smallest of the dtype."""
+    if input.dtype.half:  # whose numbers are computed with as float32
+        most = finfo(input.dtype).max
+        posinf, neginf = most if posinf is None else posinf, -most if neginf is None else neginf
+    return F.nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
+
+
 def float_power(input: Any, exponent: Any) -> Any:
     """``input ** exponent`` in double precision."""
-    first, second = (x.cast(x.dtype.to_complex() if x.is_complex() else spec.float64) if isinstance(x, Tensor) else x
+    first, second = (x.cast(spec.complex128 if x.is_complex() else spec.float64) if isinstance(x, Tensor) else x
                      for x in (input, exponent))  # fmt: skip
     return pow(first, second)
 
 
 def ldexp(input: Any, other: Any) -> Any:
     """``input * 2 ** other``."""
-    return input * F.exp2(other)
+    out = input * F.exp2(other)
+    return out.cast(input.dtype) if input.is_floating_point() and not other.is_floating_point() else out
 
 
 def sgn(input: Any) -> Any:

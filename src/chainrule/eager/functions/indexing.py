@@ -11,6 +11,7 @@ from chainrule.core import spec
 from chainrule.core.box import NUMBERS, Box
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
+from chainrule.eager.data import number_for
 from chainrule.eager.functions.axes import axis_of
 from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, unrecorded
 from chainrule.eager.modes import NO_GRAD
@@ -119,6 +120,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         static, arrays = indexing.split_key(normal_key(key))
         if value is None:
             raise TypeError
+        value = number_for(input, value)
         if arrays and has_numbers(static):
             first, static = indexing.in_two_steps(static, arrays)
             setitem(F.getitem(input, first), indexing.filled(static, tuple(arrays)), value)
@@ -340,6 +342,8 @@ def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """``out[i, j] = input[index[i, j], j]`` for dim 0, and so on."""
     axis = axis_of(dim, input.ndim)
+    if isinstance(index, Tensor) and not index.array.size:
+        return F.reshape(input, (-1,)).narrow(0, 0, 0).reshape(index.array.shape)
     check_index("gather", input, index, "input")
     if input.ndim == 0 or index.ndim == 0:
         return F.reshape(gather(F.reshape(input, (-1,)), 0, F.reshape(index, (-1,))), index.array.shape)

@@ -115,7 +115,7 @@ def _extremum(name: str, input: Any, dim: Any, keepdim: bool, other: Any) -> Any
                 "Specify the reduction dim with the 'dim' argument."
             )
         if input.dtype.is_complex:
-            raise _not_implemented(f"{name}_all", input.dtype)
+            raise not_implemented_for(f"{name}_all", input.dtype)
         return getattr(F, all_of)(input)
     _real(name, input)
     axis = axis_of(dim, input.ndim)
@@ -135,7 +135,8 @@ def _real(name: str, input: Any) -> None:
         raise Refusal(f"{name}(): does not support complex input")
 
 
-def _not_implemented(kernel: str, dtype: DType) -> NotImplementedError:
+def not_implemented_for(kernel: str, dtype: DType) -> NotImplementedError:
+    """The error for a dtype that torch has no kernel for."""
     return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
 
 
@@ -169,7 +170,7 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
 def _extreme_axes(name: str, input: Any, dim: Any) -> Any:
     _tensor(name, input)
     if input.dtype.is_complex:
-        raise _not_implemented(f"{name[1:]}_values_cpu", input.dtype)
+        raise not_implemented_for(f"{name[1:]}_values_cpu", input.dtype)
     if dim == () and input.numel() == 0:
         raise Refusal(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
@@ -226,23 +227,30 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
     return F.count_nonzero(input, axis=axes_of(dim, input.ndim))
 
 
-def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1) -> Any:
     """The variance over ``dim``, divided by ``n - correction``."""
     return _var("var", input, dim, unbiased, keepdim, correction)
 
 
-def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1) -> Any:
     """The standard deviation over ``dim``, with ``n - correction``."""
     return _var("std", input, dim, unbiased, keepdim, correction)
 
 
-def _var(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: float) -> Any:
+def correction_of(correction: float | None, unbiased: bool | None) -> float:
+    """What is taken from the number of elements: 1 unless it is said."""
+    if unbiased is not None:
+        return int(unbiased)
+    return 1 if correction is None else correction
+
+
+def _var(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: float | None) -> Any:
     _tensor(name, input)
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if not input.dtype.differentiable:
         raise Refusal("std and var only support floating point and complex dtypes")
-    ddof = correction if unbiased is None else int(unbiased)
+    ddof = correction_of(correction, unbiased)
     axes = axes_of(dim, input.ndim)
     if reduced_count(input.array.shape, axes) <= ddof:
         notice(
@@ -276,20 +284,21 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     return _reduce(F.logsumexp, input, dim, keepdim)
 
 
-def cumsum(input: Any, dim: int) -> Any:
+def cumsum(input: Any, dim: int, *, dtype: DType | None = None) -> Any:
     """Running sums along ``dim``."""
-    _tensor("cumsum", input)
-    if input.dtype.category < spec.FLOAT:
-        input = input.cast(spec.int64)
-    return F.cumsum(input, axis_of(dim, input.ndim))
+    return F.cumsum(_accumulated("cumsum", input, dtype), axis_of(dim, input.ndim))
 
 
-def cumprod(input: Any, dim: int) -> Any:
+def cumprod(input: Any, dim: int, *, dtype: DType | None = None) -> Any:
     """Running products along ``dim``."""
-    _tensor("cumprod", input)
-    if input.dtype.category < spec.FLOAT:
-        input = input.cast(spec.int64)
-    return F.cumprod(input, axis_of(dim, input.ndim))
+    return F.cumprod(_accumulated("cumprod", input, dtype), axis_of(dim, input.ndim))
+
+
+def _accumulated(name: str, input: Any, dtype: DType | None) -> Any:
+    _tensor(name, input)
+    if dtype is None and input.dtype.category < spec.FLOAT:
+        dtype = spec.int64
+    return input if dtype is None or dtype is input.dtype else input.cast(dtype)
 
 
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> SortResult:

@@ -23,6 +23,8 @@ from chainrule.ops import indexing, strided
 def scatter(input: Any, dim: int, index: Any, src: Any = None, value: Any = None, reduce: str | None = None) -> Any:
     """A copy of ``input`` with ``src`` (or ``value``) stored, or by ``reduce`` added or multiplied in, at ``index``."""
     src = value if src is None else src
+    if isinstance(index, Tensor) and not index.array.size:
+        return F.copy(input)
     check_index("scatter", input, index, "self")
     axis = axis_of(dim, input.ndim)
     if isinstance(src, Tensor) and src.dtype is not input.dtype:

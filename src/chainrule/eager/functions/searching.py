@@ -90,23 +90,32 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     return wrap(np.isin(values, tests, invert=invert))
 
 
-def searchsorted(sorted_sequence: Any, input: Any, *, right: bool = False, side: str | None = None) -> Any:
-    """Where ``input`` would have to be inserted for the sequences along the last axis to stay in order, as int64."""
+def searchsorted(
+    sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None,
+    sorter: Any = None,
+) -> Any:  # fmt: skip
+    """Where ``input`` would have to be inserted for the sequences along the last axis to stay in order.
+
+    With ``sorter`` they are in order when taken by it. The places are int64, or int32 with ``out_int32``.
+    """
     rows = _array("searchsorted", sorted_sequence)
+    if sorter is not None:
+        rows = np.take_along_axis(rows, _array("searchsorted", sorter), -1)
     values = input.array if isinstance(input, Tensor) else np.asarray(input)
     where: Any = side or ("right" if right else "left")
+    kind = np.int32 if out_int32 else np.int64
     if rows.ndim == 1:
-        return wrap(np.asarray(np.searchsorted(rows, values, where), np.int64))
+        return wrap(np.asarray(np.searchsorted(rows, values, where), kind))
     if rows.shape[:-1] != values.shape[:-1]:
         raise Refusal("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
                       "boundaries tensor and input value tensor must match")  # fmt: skip
     flat = zip(rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]), strict=True)
-    return wrap(np.array([np.searchsorted(row, value, where) for row, value in flat], np.int64).reshape(values.shape))
+    return wrap(np.array([np.searchsorted(row, value, where) for row, value in flat], kind).reshape(values.shape))
 
 
-def bucketize(input: Any, boundaries: Any, *, right: bool = False) -> Any:
-    """The number of the interval between ``boundaries`` that each element lies in, as int64."""
-    return searchsorted(boundaries, input, right=right)
+def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
+    """The number of the interval between ``boundaries`` that each element lies in, as int64 (or int32)."""
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> TopResult:

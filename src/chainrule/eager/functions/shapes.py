@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core import spec
 from chainrule.core.box import Box, dispatch
 from chainrule.core.primitive import TABLE
 from chainrule.core.spec import DType
@@ -266,10 +267,23 @@ def column_stack(tensors: Sequence[Any]) -> Any:
     return shaping.column_stack(tensors)
 
 
-def diff(input: Any, n: int = 1, dim: int = -1) -> Any:
-    """The differences of neighbours along ``dim``, ``n`` times over."""
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """The differences of neighbours along ``dim``, ``n`` times over; of bools, whether they differ.
+
+    ``prepend`` and ``append`` are joined to ``input`` first.
+    """
     axis = axis_of(dim, input.ndim)
-    return shaping.diff(input, min(n, input.array.shape[axis]), axis)
+    parts = [x for x in (prepend, input, append) if x is not None]
+    whole = cat(parts, axis) if len(parts) > 1 else input
+    n = min(n, whole.array.shape[axis])
+    if n == 0:
+        return F.copy(whole)
+    if whole.dtype is not spec.bool_:
+        return shaping.diff(whole, n, axis)
+    for _ in range(n):
+        count = whole.array.shape[axis]
+        whole = F.not_equal(whole.narrow(axis, 1, count - 1), whole.narrow(axis, 0, count - 1))
+    return whole
 
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:

@@ -11,7 +11,17 @@ from chainrule.eager.functions.arithmetic import clamp
 from chainrule.eager.functions.axes import axes_of, axis_of
 from chainrule.eager.functions.indexing import gather, masked_select
 from chainrule.eager.functions.products import matmul
-from chainrule.eager.functions.reductions import amax, amin, mean, result_text, sort, std, sum
+from chainrule.eager.functions.reductions import (
+    amax,
+    amin,
+    correction_of,
+    mean,
+    not_implemented_for,
+    result_text,
+    sort,
+    std,
+    sum,
+)
 from chainrule.eager.functions.shapes import diag
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
@@ -49,15 +59,19 @@ MedianResult, NanmedianResult, CummaxResult, CumminResult, KthResult = map(
 )
 
 
-def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1
+) -> Any:
     """`var` and `mean` over ``dim``."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    ddof = correction if unbiased is None else int(unbiased)
+    ddof = correction_of(correction, unbiased)
     return F.var_mean(input, axis=axes_of(dim, input.ndim), ddof=ddof, keepdims=keepdim)
 
 
-def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1
+) -> Any:
     """`std` and `mean` over ``dim``."""
     return std(input, dim, unbiased, keepdim, correction=correction), _mean(input, dim, keepdim)
 
@@ -66,11 +80,10 @@ def _mean(input: Any, dim: Any, keepdim: bool) -> Any:
     return mean(input) if dim is None or isinstance(dim, bool) else mean(input, dim, keepdim)
 
 
-def nansum(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum of what is not NaN."""
-    return (
-        sum(F.where(F.isnan(input), 0.0, input), dim, keepdim) if dim is not None else sum(F.where(F.isnan(input), 0.0, input))
-    )
+    there = F.where(F.isnan(input), 0.0, input) if input.is_floating_point() else input
+    return sum(there, dim, keepdim, dtype=dtype) if dim is not None else sum(there, dtype=dtype)
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
@@ -128,15 +141,17 @@ def _chosen(input: Any, index: Any, axis: int, keepdim: bool) -> tuple[Any, Any]
 
 def cummax(input: Any, dim: int) -> Any:
     """The largest element so far along ``dim``, and where it stands."""
-    return CummaxResult(*_running(input, dim, np.maximum))
+    return CummaxResult(*_running("cummax", input, dim, np.maximum))
 
 
 def cummin(input: Any, dim: int) -> Any:
     """The smallest element so far along ``dim``, and where it stands."""
-    return CumminResult(*_running(input, dim, np.minimum))
+    return CumminResult(*_running("cummin", input, dim, np.minimum))
 
 
-def _running(input: Any, dim: int, extremes: np.ufunc) -> tuple[Any, Any]:
+def _running(name: str, input: Any, dim: int, extremes: np.ufunc) -> tuple[Any, Any]:
+    if input.is_complex():
+        raise not_implemented_for(f"{name}_cpu", input.dtype)
     axis = axis_of(dim, input.ndim)
     if input.ndim == 0 or input.array.shape[axis] == 0:
         return input.clone(), wrap(np.zeros(input.array.shape, np.int64))

@@ -55,7 +55,7 @@ def relu_(input: Any) -> Any:
 
 def relu6(input: Any, inplace: bool = False) -> Any:
     """``min(max(x, 0), 6)``."""
-    return hardtanh(input, 0.0, 6.0, inplace)
+    return hardtanh(input, 0, 6, inplace)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:

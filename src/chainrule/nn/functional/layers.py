@@ -134,6 +134,8 @@ def _dropped(input: Any, p: float, training: bool, inplace: bool, shape: tuple[i
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0 or not input.array.size:
         return input
+    if not input.dtype.differentiable:
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {type_name(input.dtype)}")
     if p == 1:
         noise = wrap(np.zeros((), input.array.dtype))
     else:
@@ -194,7 +196,12 @@ def layer_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, 
         if given is not None and given.array.shape != wanted:
             raise ShapeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                              f"{shape_text(given.array.shape)} and normalized_shape = {shape_text(wanted)}")  # fmt: skip
-    return F.layer_norm(input, weight, bias, dims=len(wanted), eps=eps)
+    return _in_dtype_of(input, F.layer_norm(input, weight, bias, dims=len(wanted), eps=eps))
+
+
+def _in_dtype_of(input: Any, out: Any) -> Any:
+    """The result of normalising: half precision stays where weights or statistics have more."""
+    return out if out.dtype is input.dtype else out.cast(input.dtype)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
@@ -212,7 +219,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
                 f"{shape_text(given.array.shape)} and input of shape {shape_text(shape)}"
             )
-    return F.group_norm(input, weight, bias, groups=num_groups, eps=eps)
+    return _in_dtype_of(input, F.group_norm(input, weight, bias, groups=num_groups, eps=eps))
 
 
 def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
@@ -229,13 +236,13 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     if training:
         if x.size // (x.shape[1] or 1) <= 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-        out = F.batch_norm(input, weight, bias, None, eps=eps)
+        out = _in_dtype_of(input, F.batch_norm(input, weight, bias, None, eps=eps))
         _track(x, running_mean, running_var, momentum)
         return out
     if running_mean is None or running_var is None:
         raise Refusal("Expected running_mean and running_var to be defined when training=False")
     statistics = wrap(np.stack([running_mean.array, running_var.array]))
-    return F.batch_norm(input, weight, bias, statistics, eps=eps)
+    return _in_dtype_of(input, F.batch_norm(input, weight, bias, statistics, eps=eps))
 
 
 def _track(x: Any, running_mean: Any, running_var: Any, momentum: float) -> None:
@@ -296,4 +303,4 @@ def _padded_from_within(input: Any, pads: Sequence[int], width: tuple[tuple[int,
                 )
             places: Any = np.pad(np.arange(n), (before, after), mode=PLACES[mode])  # type: ignore[call-overload]
             input = F.take(input, places, axis)
-    return input
+    return input if any(pads) else F.copy(input)
