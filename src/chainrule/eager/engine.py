@@ -314,11 +314,21 @@ def collecting(captured: dict[Any, Any]) -> tuple[Any, Any]:
     return arrived, finish
 
 
-def grad_by_all(outputs: Sequence[Tensor], inputs: Sequence[Tensor], grad_outputs: Any, retain_graph: bool) -> list[Tensor]:
-    """`grad` where ``inputs`` are all the leaves there are: no way has to be looked for, and nothing is recorded."""
+def grad_by_all(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], checked: Sequence[Any], retain_graph: bool
+) -> list[Tensor]:
+    """`grad` where ``inputs`` are all the leaves there are: no way has to be looked for, and nothing is recorded.
+
+    ``checked``: a cotangent of each output that `checked_seed` has let through, or None for 1.
+    """
     captured: dict[Any, Any] = {}
     arrived, finish = collecting(captured)
-    run(seeds(outputs, grad_outputs, has_batches(grad_outputs)), retain_graph, False, arrived, finish, to_inputs=True)
+    if any(g is None for g in checked):
+        roots = seeds(outputs, checked, has_batches(checked))
+    else:
+        tensors = any(g.level for g in checked)
+        roots = [(edge_at(y), g if tensors else g.array) for y, g in zip(outputs, checked, strict=True)]
+    run(roots, retain_graph, False, arrived, finish, to_inputs=True)
     found = own_tensors(captured, inputs)
     return [zeros_for(x, False) if g is None else g for g, x in zip(found, inputs, strict=True)]
 

@@ -79,11 +79,12 @@ def behind(edges: Iterable[Any]) -> tuple[set[Node], set[Any]]:
         at = stack.pop()
         if type(at) is Port:
             at = at.node
-        if type(at) is not Node:
+        if type(at) is Node:
+            if at not in nodes:
+                nodes.add(at)
+                stack += at.form.edges(at)
+        else:
             leaves.add(at)
-        elif at not in nodes:
-            nodes.add(at)
-            stack += at.form.edges(at)
     leaves.discard(None)
     return nodes, leaves
 

@@ -170,7 +170,7 @@ def slopes_of(value: Any, leaves: list[Tensor], create_graph: bool) -> list[Any]
         return [wrap(np.zeros_like(x.array)) for x in leaves]
     number = value.sum() if value.array.ndim else value
     if not create_graph and tasks.behind([edge_of(number)])[1].issubset(leaves):
-        return engine.grad_by_all([number], leaves, None, retain_graph=False)
+        return engine.grad_by_all([number], leaves, [None], retain_graph=False)
     return list(engine.grad(number, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True))
 
 

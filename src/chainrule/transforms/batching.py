@@ -167,6 +167,8 @@ def moved(x: Tensor, source: int, to: int) -> Any:
 
 def checked_spread(name: str, out_dims: Any, structure: Structure) -> list[Any]:
     """The axis that the samples have in each result. ValueError if ``out_dims`` does not fit the results."""
+    if type(out_dims) is int:
+        return [out_dims] * structure.size
     if not (out_dims is None or isinstance(out_dims, (int, tuple, list, dict))):
         raise ValueError(OUT_DIMS.format(name, out_dims))
     wanted = out_dims

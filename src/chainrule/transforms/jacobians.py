@@ -44,7 +44,7 @@ def jacrev(func: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = Fa
     """
     if chunk_size is not None and not chunk_size > 0:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
-    return by_rows(of_real_numbers("jacrev", func, has_aux), argnums, has_aux, chunk_size)
+    return functools.wraps(func)(by_rows(of_real_numbers("jacrev", func, has_aux), argnums, has_aux, chunk_size))
 
 
 def by_rows(
@@ -52,7 +52,6 @@ def by_rows(
 ) -> Callable[..., Any]:
     """`jacrev`, whatever the numbers."""
 
-    @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
@@ -90,7 +89,7 @@ def jacfwd(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 
     Raises RuntimeError for complex numbers.
     """
-    return by_columns(of_real_numbers("jacfwd", func, has_aux), argnums, has_aux, randomness)
+    return functools.wraps(func)(by_columns(of_real_numbers("jacfwd", func, has_aux), argnums, has_aux, randomness))
 
 
 def by_columns(
@@ -98,7 +97,6 @@ def by_columns(
 ) -> Callable[..., Any]:
     """`jacfwd`, whatever the numbers: of complex ones, the derivative along the real axis."""
 
-    @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
@@ -173,7 +171,6 @@ def _single(func: Callable[..., Any]) -> Callable[..., Any]:
 def of_real_numbers(name: str, func: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
     """``func``, but RuntimeError for complex numbers, of which ``name`` would not give the derivative."""
 
-    @functools.wraps(func)
     def real(*args: Any, **kwargs: Any) -> Any:
         refuse_complex(f"{name}: Expected all inputs", args)
         result = func(*args, **kwargs)

@@ -224,25 +224,29 @@ def pulled(
     ``alone``: nothing but these inputs asks for a gradient of the outputs, so that all that was recorded is gone through.
     ``last``: it is not gone through again, and can be let go of.
     """
-    given = cotangents or [None] * len(outputs)
-    for k, (y, g) in enumerate(zip(outputs, given, strict=True)):
-        if g is not None:
-            engine.checked_seed(k, y, g)
+    pairs = zip(outputs, cotangents or [None] * len(outputs), strict=True)
+    given = [None if g is None else engine.checked_seed(k, y, g) for k, (y, g) in enumerate(pairs)]
     if any(batch not in layers(mine[0]) for y in outputs for batch in layers(y)):
         raise Unbatched("a derivative by what is the same for all samples")
+    return pulled_for_each(outputs, mine, given, recorded, alone, last)
+
+
+def pulled_for_each(
+    outputs: Sequence[Tensor], mine: Sequence[Tensor], given: Sequence[Any], recorded: bool, alone: bool, last: bool
+) -> list[Tensor]:
+    """`pulled`, for each sample where the inputs have a value for each."""
     batch = innermost(mine)
     if batch is not None:
         seeds = [F.broadcast_to(wrap(np.ones((), y.array.dtype)), y.array.shape) if g is None else g
                  for y, g in zip(outputs, given, strict=True)]  # fmt: skip
         below = [[values_of(t, batch) for t in group] for group in (outputs, mine, seeds)]
-        return [batched(g, batch) for g in pulled(below[0], below[1], below[2], recorded, alone, last)]
-    pairs = list(zip(outputs, given, strict=True))
-    live = [(y, g) for y, g in pairs if y.requires_grad]
+        return [batched(g, batch) for g in pulled_for_each(below[0], below[1], below[2], recorded, alone, last)]
+    live = [(y, g) for y, g in zip(outputs, given, strict=True) if y.requires_grad]
     if not live:
         return [zeros_of(t) for t in mine]
     ys, gs = (list(part) for part in zip(*live, strict=True))
     if alone:
-        return engine.grad_by_all(ys, mine, None if cotangents is None else gs, retain_graph=not last)
+        return engine.grad_by_all(ys, mine, gs, retain_graph=not last)
     found = engine.grad(ys, mine, gs, retain_graph=True, create_graph=recorded, materialize_grads=True)
     return [g for g in found if g is not None]
 
