@@ -14,7 +14,8 @@ import pytest
 import chainrule as cr
 from chainrule.core.box import dispatch
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, TABLE, Primitive
-from chainrule.eager.specialise import F, SlotForm, can_specialise, pattern_of, source_of, specialise
+from chainrule.eager.source import source_of
+from chainrule.eager.specialise import F, SlotForm, can_specialise, pattern_of, specialise
 from chainrule.ops import elementwise
 from chainrule.testing.samples import samples
 

@@ -18,7 +18,8 @@ from chainrule.core.primitive import TABLE, Primitive
 from chainrule.eager import engine, functions, hooks, levels, mutating, random, views, writes
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
-from chainrule.eager.functions.indexing import getitem, setitem
+from chainrule.eager.functions.assigning import setitem
+from chainrule.eager.functions.indexing import getitem
 from chainrule.eager.functions.shapes import H, T, mH, mT
 from chainrule.eager.gradfn import public_edge
 from chainrule.eager.out import into, with_out
