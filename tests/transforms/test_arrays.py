@@ -261,3 +261,115 @@ def test_assignment(f):
     slopes = cr.jacobian(cr.grad(f))(x)
     np.testing.assert_allclose(slopes, slopes.T, atol=1e-12)
     np.testing.assert_allclose(cr.hessian(f)(x), slopes, atol=1e-12)
+
+
+def swapped(x):
+    y = x * 1.0
+    t = y[0]
+    y[0] = y[1]
+    y[1] = t
+    return y
+
+
+def summed_up(x):
+    s = x[0]
+    s += x[1]
+    return np.stack([s, s * x[0], s**2])
+
+
+def powers(x):
+    found, s = [], x[0] * 1.0
+    for _ in range(3):
+        s *= x[1]
+        found.append(s)
+    return np.stack(found)
+
+
+NUMBERS = [
+    (swapped, [[0, 1], [1, 0]]),
+    (summed_up, [[1, 1], [7, 2], [10, 10]]),
+    (powers, [[3, 2], [9, 12], [27, 54]]),
+]
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize(("f", "expected"), NUMBERS, ids=["swap", "add to an element", "keep what is multiplied"])
+def test_elements_are_numbers(f, expected, mode):
+    """As in NumPy, `y[i]` is no view of y, and `s += …` of a number makes another."""
+    x = np.array([2.0, 3.0])
+    assert cr.jacobian(f, mode=mode)(x).tolist() == expected
+    assert x.tolist() == [2, 3]
+    np.testing.assert_array_equal(cr.jvp(f, (x,), (np.array([1.0, 0.0]),))[0], f(x))
+
+
+def test_a_call_for_the_shapes_only_leaves_the_arguments_alone():
+    def f(x):
+        x *= 2
+        return np.tile(x, 2) ** 2
+
+    x = np.ones(2)
+    assert cr.jacobian(f)(x).tolist() == [[8, 0], [0, 8], [8, 0], [0, 8]]
+    assert x.tolist() == [2, 2]  # as a call of f
+
+
+def test_results_are_nobody_elses():
+    x = np.array([0.5, 1.0])
+    y, pull = cr.vjp(np.exp, x)
+    expected = y.copy()
+    y *= 0
+    np.testing.assert_array_equal(pull(np.ones(2))[0], expected)
+    direction = np.ones(2)
+    value, slope = cr.jvp(lambda x: x, (x,), (direction,))
+    value *= 5
+    slope *= 5
+    assert direction.tolist() == [1, 1] and x.tolist() == [0.5, 1]
+
+
+def test_batch_jacobian_of_complex_numbers_is_that_along_the_real_axis():
+    z = np.array([[1 + 1j]])
+    np.testing.assert_allclose(cr.batch_jacobian(lambda z: z**2)(z), [[[2 + 2j]]])
+    np.testing.assert_allclose(cr.batch_jacobian(lambda x: np.exp(1j * x))(np.ones((1, 1))), [[[1j * np.exp(1j)]]])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: cr.grad(lambda a, b: a * b, argnums=(0, 0))(2.0, 3.0), ValueError, "twice"),
+        (lambda x: cr.jacobian(lambda x: x, chunk_size=0), ValueError, "chunk_size"),
+        (lambda x: cr.grad(np.sum)(np.ma.array(x, mask=x > 1)), TypeError, "masked array"),
+        (lambda x: cr.grad(lambda x: np.sum(np.ravel(x, order="K")))(x), cr.errors.NotInTable, "order='K'"),
+        (lambda x: cr.grad(lambda x: x[0].item() * x[1])(x), TypeError, "derivative would be lost"),
+        (lambda x: cr.grad(lambda x: x.tolist()[0] * x[1])(x), TypeError, "derivative would be lost"),
+    ],
+)
+def test_what_would_be_wrong_is_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call(np.array([1.0, 2.0]))
+
+
+def test_joined_without_an_axis_and_raveled_by_columns():
+    x = np.arange(1.0, 5.0).reshape(2, 2)
+    slope = cr.grad(lambda x: np.concatenate([x, x**2], axis=None) @ np.arange(8.0))
+    np.testing.assert_array_equal(slope(x), np.arange(4.0).reshape(2, 2) + 2 * x * np.arange(4.0, 8.0).reshape(2, 2))
+    np.testing.assert_array_equal(cr.grad(lambda x: np.ravel(x, order="F") @ np.arange(4.0))(x), [[0, 2], [1, 3]])
+
+
+def test_slogdet_of_complex_matrices():
+    z, d = np.array([[1 + 2j, 0.5], [0.3j, 2 - 1j]]), np.array([[1j, 0.3], [0.2 - 1j, 0.5]])
+    _, (turn, size) = cr.jvp(np.linalg.slogdet, (z,), (d,))
+    along = np.trace(np.linalg.solve(z, d))
+    np.testing.assert_allclose(size, along.real)
+    np.testing.assert_allclose(turn, 1j * along.imag * np.linalg.slogdet(z).sign)
+    slope = cr.vjp(lambda z: np.linalg.slogdet(z).logabsdet, z)[1](1.0)[0]
+    np.testing.assert_allclose(slope, np.linalg.inv(z).conj().T)
+
+
+def test_solve_promotes_as_numpy_does():
+    x, b = np.array([0.5, 2.0]), np.array([1, 2])
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.solve(np.diag(x), b)))(x), -b / x**2)
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.solve(np.eye(2, dtype=int), x)))(x), [1, 1])
+
+
+def test_inference_mode_is_refused():
+    with cr.inference_mode(), pytest.raises(RuntimeError, match="inference_mode"):
+        cr.grad(np.sum)(np.ones(2))

@@ -37,8 +37,10 @@ def dtype_of(x: Any) -> DType:
 
 
 def is_complex(x: Any) -> bool:
-    """Whether ``x`` is an array or box of complex numbers."""
+    """Whether ``x`` is a complex number, or an array or box of them."""
     dtype = getattr(x, "dtype", None)
+    if dtype is None:
+        return isinstance(x, complex)
     return dtype.is_complex if isinstance(dtype, DType) else getattr(dtype, "kind", "") == "c"
 
 

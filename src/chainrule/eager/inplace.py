@@ -12,7 +12,7 @@ from chainrule.core import rules
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import forward, modes, tape, views, writes
+from chainrule.eager import forward, levels, modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import LANES, Tensor, edge_of, wrap
@@ -336,10 +336,17 @@ def explained_broadcast(have: tuple[int, ...], other: tuple[int, ...]) -> ShapeE
     return ShapeError(f"output with shape {shape_text(have)} doesn't match the broadcast shape {shape_text(shape)}")
 
 
+def is_number(t: Tensor) -> bool:
+    """Whether ``t`` is a number to NumPy's users, which ``+=`` replaces: a tensor without axes in a function of arrays."""
+    return t.array.ndim == 0 and levels.differentiating.get()
+
+
 def ufunc_inplace(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
     """The in-place form of a binary ufunc; without recording it writes straight into the memory."""
 
     def method(self: Tensor, other: Any) -> Any:
+        if is_number(self):
+            return compute(self, other)
         if self.lane.plain and not writes.guards and (modes.state() is NO_GRAD or unrecorded(self, other)):
             y = other.array if isinstance(other, Tensor) and other.lane is self.lane else other
             x = self.array

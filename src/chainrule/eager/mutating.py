@@ -102,7 +102,7 @@ def _filling(method: Any) -> Any:
 def _augmented(operator: str) -> Any:
     def method(self: Tensor, other: Any) -> Any:
         result = getattr(inplace.operand(self), operator)(other)
-        return result if result is NotImplemented else inplace.adopt(self, result)
+        return result if result is NotImplemented or inplace.is_number(self) else inplace.adopt(self, result)
 
     return method
 

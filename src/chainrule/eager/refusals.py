@@ -166,6 +166,7 @@ REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] =
     "softmax": _unordered("\"softmax_lastdim_kernel_impl\" not implemented for '{}'"),
     "log_softmax": _unordered("\"log_softmax_lastdim_kernel_impl\" not implemented for '{}'"),
     "mse_loss": _unordered("\"mse_cpu\" not implemented for '{}'"),
+    "sign": _unordered("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."),
     "median": _unordered("\"median_cpu\" not implemented for '{}'"),
     "floor": _unordered("floor is not supported for complex inputs"),
     "ceil": _unordered("ceil is not supported for complex inputs"), "maximum": _extremum, "minimum": _extremum,

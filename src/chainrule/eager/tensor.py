@@ -307,10 +307,14 @@ class Tensor(Box, metaclass=Named):
         """The one element as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        if self.carries:
+            leaving.check(2)
         return _python(self.array.reshape(()))
 
     def tolist(self) -> Any:
         """The elements as (nested lists of) Python numbers."""
+        if self.carries:
+            leaving.check(2)
         return _python(self.array)
 
     def numpy(self, *, force: bool = False) -> np.ndarray:

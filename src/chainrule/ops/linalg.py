@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.box import derived, function
+from chainrule.core.box import Box, derived, function
 from chainrule.core.primitive import general, multilinear
-from chainrule.core.rules import dtype_of
+from chainrule.core.rules import dtype_of, is_complex
 from chainrule.errors import ShapeError
 
 
@@ -249,7 +249,14 @@ def slogdet(x: Any) -> Any:
 @derived(np.linalg.slogdet)
 def numpy_slogdet(a: Any) -> Any:
     """NumPy's slogdet."""
-    return slogdet(a)
+    return SlogdetResult(*slogdet(a))
+
+
+class SlogdetResult(NamedTuple):
+    """What NumPy's slogdet returns."""
+
+    sign: Any
+    logabsdet: Any
 
 
 @function
@@ -299,11 +306,20 @@ general(inv, lambda g, out: -np.matmul(mT(out), np.matmul(g, mT(out))), node="Li
         integers="float", holomorphic=True)  # fmt: skip
 general(det, lambda g, x: np.reshape(g, (*g.shape, 1, 1)) * cofactor(x), node="LinalgDetBackward0",
         integers="float", holomorphic=True)  # fmt: skip
-general(slogdet, lambda g, x: None if g[1] is None else np.reshape(g[1], (*g[1].shape, 1, 1)) * mT(inv(x)), outputs=2,
+general(slogdet, lambda g, x, out: _slogdet_pullback(g[0], g[1], x, out[0]), outputs=2,
         torch="", node="LinalgSlogdetBackward0", integers="float")  # fmt: skip
 general(cofactor, lambda g, x, out: _cofactor_pullback(g, x, out), holomorphic=True, torch="")
 general(solve, lambda g, x, y, out: _solve_x(g, x, y, out), lambda g, x, y: solve(mT(x), g), node="LinalgSolveExBackward0",
         integers="float", holomorphic=True)  # fmt: skip
+
+
+def _slogdet_pullback(g_sign: Any, g_size: Any, x: Any, sign: Any) -> Any:
+    """From ``d log det = tr(inv(x) dx)``: its real part is that of the size; the sign turns by the imaginary one."""
+    if not is_complex(x):  # whose sign is flat
+        return None if g_size is None else np.reshape(g_size, (*g_size.shape, 1, 1)) * mT(inv(x))
+    turn = 0.0 if g_sign is None else 1j * np.real(1j * sign * np.conjugate(g_sign))
+    g = turn if g_size is None else g_size + turn
+    return np.reshape(g, (*x.shape[:-2], 1, 1)) * np.conjugate(mT(inv(x)))
 
 
 def _cofactor_pullback(g: Any, x: Any, out: Any) -> Any:
@@ -315,4 +331,11 @@ def _cofactor_pullback(g: Any, x: Any, out: Any) -> Any:
 
 derived(np.linalg.inv)(inv)
 derived(np.linalg.det)(det)
-derived(np.linalg.solve)(solve)
+
+
+@derived(np.linalg.solve)
+def numpy_solve(a: Any, b: Any) -> Any:
+    """NumPy's solve, whose operands agree on a dtype."""
+    common = np.result_type(*(dtype_of(x).numpy for x in (a, b)))
+    common = np.result_type(common, np.float64) if common.kind in "iub" else common
+    return solve(*(x.cast(common) if isinstance(x, Box) else np.asarray(x, common) for x in (a, b)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.core.box import LATE
 from chainrule.core.primitive import TABLE, Primitive, elementwise
+from chainrule.errors import NotInTable
 
 ROOT_TWO_PI: Final = math.sqrt(2 * math.pi)
 ROOT_PI: Final = math.sqrt(math.pi)
@@ -59,16 +60,28 @@ def of_gamma(sp: Any) -> None:
     elementwise(sp.gammaln, lambda x: sp.psi(x), torch="")
     elementwise(sp.psi, lambda x: sp.zeta(2.0, x), torch="")
     zeta = sp.zeta if isinstance(sp.zeta, np.ufunc) else sp._ufuncs._zeta  # which a function of SciPy's calls
-    elementwise(zeta, None, lambda x, y: -x * sp.zeta(x + 1, y), torch="")
-    elementwise(sp.gammainc, None, lambda x, y: np.exp((x - 1) * np.log(y) - y - sp.gammaln(x)), torch="")
-    elementwise(sp.gammaincc, None, lambda x, y: -np.exp((x - 1) * np.log(y) - y - sp.gammaln(x)), torch="")
+    elementwise(zeta, unknown("zeta"), lambda x, y: -x * sp.zeta(x + 1, y), torch="")
+    elementwise(sp.gammainc, unknown("gammainc"), lambda x, y: np.exp((x - 1) * np.log(y) - y - sp.gammaln(x)), torch="")
+    elementwise(sp.gammaincc, unknown("gammaincc"), lambda x, y: -np.exp((x - 1) * np.log(y) - y - sp.gammaln(x)), torch="")
     elementwise(sp.beta, lambda x, y, out: out * (sp.psi(x) - sp.psi(x + y)),
                 lambda x, y, out: out * (sp.psi(y) - sp.psi(x + y)), torch="")  # fmt: skip
     elementwise(sp.betaln, lambda x, y: sp.psi(x) - sp.psi(x + y), lambda x, y: sp.psi(y) - sp.psi(x + y), torch="")
-    elementwise(sp.betainc, None, None,
+    elementwise(sp.betainc, unknown("betainc"), unknown("betainc"),
                 lambda x, y, z: np.exp((x - 1) * np.log(z) + (y - 1) * np.log1p(-z) - sp.betaln(x, y)), torch="")  # fmt: skip
     elementwise(sp.expi, lambda x: np.exp(x) / x, torch="")
     elementwise(sp.exp1, lambda x: -np.exp(-x) / x, torch="")
+
+
+def unknown(name: str) -> Any:
+    """The rule for an argument that there is no derivative by here, such as the order of a Bessel function."""
+
+    def rule(g: Any) -> Any:
+        raise NotInTable(
+            f"the derivative of scipy.special.{name} by this argument is not in chainrule's derivative table. Where it is a "
+            "constant, pass a number, or t.detach()."
+        )
+
+    return rule
 
 
 def of_bessel(sp: Any) -> None:
@@ -81,15 +94,20 @@ def of_bessel(sp: Any) -> None:
     elementwise(sp.i1, lambda x: 0.5 * (sp.i0(x) + sp.iv(2.0, x)), torch="")
     elementwise(sp.k0, lambda x: -sp.k1(x), torch="")
     elementwise(sp.k1, lambda x: -0.5 * (sp.k0(x) + sp.kv(2.0, x)), torch="")
-    elementwise(sp.jv, None, lambda x, y: 0.5 * (sp.jv(x - 1, y) - sp.jv(x + 1, y)), torch="")
-    elementwise(sp.yv, None, lambda x, y: 0.5 * (sp.yv(x - 1, y) - sp.yv(x + 1, y)), torch="")
-    elementwise(sp.iv, None, lambda x, y: 0.5 * (sp.iv(x - 1, y) + sp.iv(x + 1, y)), torch="")
-    elementwise(sp.kv, None, lambda x, y: -0.5 * (sp.kv(x - 1, y) + sp.kv(x + 1, y)), torch="")
+    elementwise(sp.jv, unknown("jv"), lambda x, y: 0.5 * (sp.jv(x - 1, y) - sp.jv(x + 1, y)), torch="")
+    elementwise(sp.yv, unknown("yv"), lambda x, y: 0.5 * (sp.yv(x - 1, y) - sp.yv(x + 1, y)), torch="")
+    elementwise(sp.iv, unknown("iv"), lambda x, y: 0.5 * (sp.iv(x - 1, y) + sp.iv(x + 1, y)), torch="")
+    elementwise(sp.kv, unknown("kv"), lambda x, y: -0.5 * (sp.kv(x - 1, y) + sp.kv(x + 1, y)), torch="")
     elementwise(sp.i0e, lambda x, out: sp.i1e(x) - np.sign(x) * out, torch="")
     elementwise(sp.i1e, lambda x, out: 0.5 * (sp.i0e(x) + sp.ive(2.0, x)) - np.sign(x) * out, torch="")
-    elementwise(sp.ive, None, lambda x, y, out: 0.5 * (sp.ive(x - 1, y) + sp.ive(x + 1, y)) - np.sign(y) * out, torch="")
+    elementwise(sp.ive, unknown("ive"),
+                lambda x, y, out: 0.5 * (sp.ive(x - 1, y) + sp.ive(x + 1, y)) - np.sign(y) * out, torch="")  # fmt: skip
     elementwise(sp.ellipk, lambda x, out: (sp.ellipe(x) / (1 - x) - out) / (2 * x), torch="")
     elementwise(sp.ellipe, lambda x, out: (out - sp.ellipk(x)) / (2 * x), torch="")
+
+
+def _huber_by_delta(x: Any, y: Any, root: Any) -> Any:
+    return 2 * x * (root - 1) - y * y / (x * root)
 
 
 def of_information(sp: Any) -> None:
@@ -100,7 +118,8 @@ def of_information(sp: Any) -> None:
     elementwise(sp.xlogy, lambda y: np.log(y), lambda x, y: x / y, torch="")
     elementwise(sp.xlog1py, lambda y: np.log1p(y), lambda x, y: x / (1 + y), torch="")
     elementwise(sp.exp10, lambda out: out * math.log(10), torch="")
-    elementwise(sp.pseudo_huber, None, lambda x, y: y / np.sqrt(1 + (y / x) ** 2), torch="")
+    elementwise(sp.pseudo_huber, lambda x, y: _huber_by_delta(x, y, np.sqrt(1 + (y / x) ** 2)),
+                lambda x, y: y / np.sqrt(1 + (y / x) ** 2), torch="")  # fmt: skip
     if sp.cbrt is not np.cbrt:
         elementwise(sp.cbrt, lambda out: 1 / (3 * out * out), torch="")
 

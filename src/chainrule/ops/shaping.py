@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.box import Box, derived, function
+from chainrule.core.box import Box, derived, function, not_in_table
 from chainrule.core.primitive import general, linear
 from chainrule.core.sweep import unbroadcast
 from chainrule.ops.indexing import HOLE, getitem, place, place_items
@@ -83,6 +83,10 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
 @derived(np.ravel)
 def ravel(x: Any, order: str = "C") -> Any:
     """NumPy's ravel."""
+    if order == "F":
+        return np.reshape(np.transpose(x), (-1,))
+    if order != "C":
+        raise not_in_table(np.ravel, f" with order={order!r}")
     return np.reshape(x, (-1,))
 
 
@@ -94,8 +98,11 @@ def row_major(x: np.ndarray) -> np.ndarray:
     return x if x.flags.c_contiguous else np.ascontiguousarray(x)
 
 
-def _segment(g: Any, i: int, xs: Any, axis: int) -> Any:
-    """The part of ``g`` that came from operand ``i`` of a concatenation."""
+def _segment(g: Any, i: int, xs: Any, axis: int | None) -> Any:
+    """The part of ``g`` that came from operand ``i`` of a concatenation (without an axis, of what was flattened)."""
+    if axis is None:
+        start = sum(math.prod(x.shape) for x in xs[:i])
+        return getitem(g, key=slice(start, start + math.prod(xs[i].shape))).reshape(xs[i].shape)
     axis = axis % xs[0].ndim
     start = sum(x.shape[axis] for x in xs[:i])
     return getitem(g, key=(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ class Arguments:
         self.leaves: list[Any] = []
         self.tensors: list[Tensor] = []
         self.structures: list[Structure] = []
+        mode = modes.state()
+        if mode is not None and mode.inference:
+            raise RuntimeError("inside inference_mode() nothing can be differentiated; inside no_grad() it can")
         for k in which:
             if not -len(args) <= k < len(args):
                 raise TypeError(f"the function was called with {len(args)} arguments, but argnums is {k}")
@@ -71,6 +75,10 @@ class Arguments:
         """What is to be differentiated by, views of the caller's tensors."""
         return [alias(t) if t is x else t for t, x in zip(self.tensors, self.leaves, strict=True)]
 
+    def on_trial(self) -> tuple[Any, ...]:
+        """All arguments, those to differentiate by as copies: for a call of which only the shapes are of interest."""
+        return self.replaced([t.clone() for t in self.tensors])
+
     def as_leaves(self) -> list[Tensor]:
         """New leaves with the values to differentiate by."""
         leaves = [wrap(x.array) for x in self.tensors]
@@ -96,6 +104,14 @@ class Arguments:
 
         slopes, y = reverse.grad_and_value(value, tuple(range(len(self.tensors))))(*self.tensors)
         return y, list(slopes)
+
+
+def numbered(argnums: Any) -> tuple[int, ...]:
+    """The arguments to differentiate by. TypeError for what is no number, ValueError if one is there twice."""
+    which = tuple(operator.index(k) for k in argnums) if isinstance(argnums, (tuple, list)) else (operator.index(argnums),)
+    if len(set(which)) < len(which):
+        raise ValueError(f"argnums names an argument twice: {which}")
+    return which
 
 
 def with_tangents(name: str, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Arguments, Arguments]:
@@ -124,6 +140,8 @@ def tensor_of(x: Any, name: str) -> Tensor:
     """A number, an array or a tensor as a tensor; whole numbers as float64. TypeError for anything else."""
     if isinstance(x, Tensor):
         return x
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost: pass np.where(mask, 0, data) or x.compressed()")
     array = np.asarray(x)
     kind = array.dtype.kind
     if kind in "iub":
@@ -191,6 +209,14 @@ def representative(leaves: Sequence[Any]) -> Any:
 def plain_tree(tree: Any, like: Any) -> Any:
     """A tree of results with plain leaves: numbers where there are no axes."""
     return mapped(lambda y: plain(y, like if y.array.ndim or isinstance(like, Tensor) else 0.0), tree)
+
+
+def apart(tree: Any, given: Arguments) -> Any:
+    """A tree of results, arrays of the caller's copied: what is written to a result changes no argument."""
+    theirs = [t.array for t in given.tensors if type(t.array) is np.ndarray]
+    return mapped(
+        lambda y: y.copy() if type(y) is np.ndarray and any(np.may_share_memory(y, x) for x in theirs) else y, tree
+    )
 
 
 def plain(result: Any, like: Any) -> Any:

@@ -8,6 +8,7 @@ derivative everything can be differentiated again. A list of nothing but numbers
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from chainrule.eager.trees import flatten, mapped
 from chainrule.transforms import forward, jacobians, reverse
 from chainrule.transforms.arguments import (
     Arguments,
+    apart,
+    numbered,
     plain,
     plain_tree,
     pulled_back,
@@ -63,7 +66,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     >>> value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
     (5.0, array([2., 4.]))
     """
-    which = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    which, several = numbered(argnums), isinstance(argnums, (tuple, list))
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -73,7 +76,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         else:
             value, slopes = given.by_one_pass(f, kwargs)
         found = given.like_arguments(slopes)
-        return plain(value, 0.0), found[0] if isinstance(argnums, int) else tuple(found)
+        return plain(value, 0.0), tuple(found) if several else found[0]
 
     return both
 
@@ -88,7 +91,7 @@ def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     given, ways = with_tangents("jvp", primals, tangents)
     value, slope = forward.along(tensorial(f), given.own_tensors(), ways.tensors, given.structure)
     like = representative(given.leaves)
-    return plain_tree(value, like), plain_tree(slope, like)
+    return apart(plain_tree(value, like), given), apart(plain_tree(slope, like), ways)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
@@ -107,7 +110,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
         g = mapped(lambda part: tensor_of(part, "the cotangent"), cotangent)
         return tuple(given.like_arguments(flatten(pull(g))[0]))
 
-    return plain_tree(value, like), pulled
+    return mapped(lambda y: y.copy() if isinstance(y, np.ndarray) else y, plain_tree(value, like)), pulled  # the tape has it
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0, *, mode: str | None = None, chunk_size: int | None = None,
@@ -128,6 +131,9 @@ def jacobian(f: Callable[..., Any], argnums: int = 0, *, mode: str | None = None
     """
     if mode not in (None, "forward", "reverse"):
         raise ValueError(f'mode is "forward", "reverse" or None, not {mode!r}')
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError(f"chunk_size is a number of rows, not {chunk_size}")
+    argnums = operator.index(argnums)
 
     @functools.wraps(f)
     def whole(*args: Any, **kwargs: Any) -> Any:
@@ -137,7 +143,7 @@ def jacobian(f: Callable[..., Any], argnums: int = 0, *, mode: str | None = None
         if chosen != "forward" or verbose:
             n = sum(x.array.size for x in given.tensors)
             with modes.no_grad():
-                outputs = flatten(inner(*given.inner))[0]
+                outputs = flatten(inner(*given.on_trial()))[0]
             m = sum(y.array.size for y in outputs)
             is_complex = any(t.dtype.is_complex for t in (*given.tensors, *outputs))
             if is_complex and mode == "reverse":
@@ -219,12 +225,12 @@ def batch_jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
         inner = tensorial(lambda y: f(y, *others, **kwargs))
         (t,) = given.tensors
         with modes.no_grad():
-            y = inner(t)
+            y = inner(*given.on_trial())
         rows = t.array.shape[0] if t.ndim else 0
         if not t.ndim or y.array.shape[:1] != (rows,):
             raise TypeError(f"batch_jacobian needs a result for each of the {rows} rows, but got shape {tuple(y.array.shape)}")
         wide, tall = t.array[:1].size, y.array[:1].size
-        if wide < tall:
+        if wide < tall or t.dtype.is_complex or y.dtype.is_complex:  # of complex numbers, along the real axis
             units = wrap(np.eye(wide, dtype=t.array.dtype).reshape(wide, *t.array.shape[1:]))
             found = vmap(lambda unit: forward.jvp(inner, (t,), (unit.expand(t.shape),))[1], out_dims=-1)(units)
         else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core import spec
 from chainrule.eager.functions.axes import axis_of
+from chainrule.eager.levels import differentiating as function_of_arrays
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
@@ -28,7 +29,8 @@ def getitem(input: Any, key: Any) -> Any:
     try:
         kind = type(key)
         if kind is int or kind is slice or (kind is tuple and is_simple(key)):
-            return F.getitem(input, key)
+            found = F.getitem(input, key)
+            return found if found.array.ndim or not differentiating() else F.copy(found)  # NumPy's elements are no views
         basic, arrays = indexing.split_key(normal_key(key))
         if not arrays:
             return F.getitem(input, basic)
@@ -38,6 +40,9 @@ def getitem(input: Any, key: Any) -> Any:
         return F.take_items(input, *arrays, key=basic)
     except (IndexError, TypeError) as fault:
         raise index_error(fault, key, input.array.shape) from None
+
+
+differentiating: Final = function_of_arrays.get
 
 
 def is_simple(key: tuple[Any, ...]) -> bool:
