@@ -1,5 +1,6 @@
 """chainrule.grad and value_and_grad on plain arrays."""
 
+import collections
 import math
 
 import numpy as np
@@ -373,3 +374,27 @@ def test_solve_promotes_as_numpy_does():
 def test_inference_mode_is_refused():
     with cr.inference_mode(), pytest.raises(RuntimeError, match="inference_mode"):
         cr.grad(np.sum)(np.ones(2))
+
+
+def test_where_a_condition_holds():
+    x = np.array([0.5, 2.0, 3.0])
+    assert cr.grad(lambda x: np.sum(x[np.where(x > 1)] ** 2))(x).tolist() == [0, 4, 6]
+    assert cr.grad(lambda x: np.sum(x[np.nonzero(x)] ** 2))(x).tolist() == [1, 4, 6]
+
+
+def test_named_tuples_are_trees_and_constants_have_no_slope():
+    point = collections.namedtuple("point", "a b")
+    assert cr.grad(lambda p: p.a**2 * p.b)(point(2.0, 3.0)) == point(12.0, 4.0)
+    assert cr.value_and_grad(lambda x: np.where(True, 1.0, 2.0))(1.0) == (1.0, 0.0)
+
+
+def named_twice(x):
+    y = x * 1.0
+    y[[0, 0]] = x[1:] ** 2
+    return y
+
+
+def test_of_what_is_stored_in_one_place_the_last_counts():
+    x = np.arange(1.0, 4.0)
+    by_columns, by_rows = (cr.jacobian(named_twice, mode=mode)(x) for mode in ("forward", "reverse"))
+    assert by_columns.tolist() == by_rows.tolist() == [[0, 0, 6], [0, 1, 0], [0, 0, 1]]

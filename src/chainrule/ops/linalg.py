@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.box import Box, derived, function
+from chainrule.core.box import Box, derived, function, not_in_table
 from chainrule.core.primitive import general, multilinear
 from chainrule.core.rules import dtype_of, is_complex
 from chainrule.errors import ShapeError
@@ -219,6 +219,8 @@ multilinear(einsum, lambda g, i, *xs, subscripts: _einsum_pullback(g, i, xs, sub
 @derived(np.einsum)
 def numpy_einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
     """NumPy's einsum with the subscripts as text."""
+    if not isinstance(subscripts, str):
+        raise not_in_table(np.einsum, " with lists of axes")
     return einsum(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
 
 

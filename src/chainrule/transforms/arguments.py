@@ -131,7 +131,7 @@ def with_tangents(name: str, primals: tuple[Any, ...], tangents: tuple[Any, ...]
 
 def is_array(x: Any) -> bool:
     """Whether a list (or a tuple) is one of numbers, or of lists of them, which counts as an array."""
-    if not isinstance(x, (list, tuple)) or not x:
+    if not isinstance(x, (list, tuple)) or not x or hasattr(x, "_fields"):
         return False
     return all(is_array(part) or isinstance(part, (int, float, complex, str, np.number)) for part in x)
 
@@ -172,7 +172,8 @@ def watched(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) 
 
 def checked_number(value: Any) -> None:
     """Raise TypeError unless ``value`` is one number."""
-    if not isinstance(value, (Tensor, int, float, np.number)):
+    one = isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0
+    if not (one or isinstance(value, (Tensor, int, float))):
         raise TypeError(f"grad needs a function that returns one number, but this one returned {type(value).__name__}")
     if isinstance(value, Tensor) and value.array.size != 1:
         raise TypeError(
