@@ -4,7 +4,6 @@ which are operands: ``key`` holds HOLE where they go. Each way of taking has a w
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numpy as np
@@ -131,16 +130,13 @@ def _take(x: Any, indices: tuple[Any, ...], key: Any) -> Any:
     return take_items(x, *indices, key=key) if indices else getitem(x, key=key)
 
 
-def _stored(g: Any, indices: tuple[Any, ...], key: Any) -> Any:
-    """The cotangent of what was stored: where an index names a place twice, of the last alone."""
-    taken = _take(g, indices, key)
-    if not any(type(x) is np.ndarray and x.dtype.kind in "iu" and x.size > 1 for x in indices):
-        return taken
-    number = np.arange(math.prod(taken.shape)).reshape(taken.shape)
-    owner = np.empty(g.shape, number.dtype)
-    owner[filled(key, indices)] = number
-    last = owner[filled(key, indices)] == number
-    return taken if last.all() else np.where(last, taken, 0.0)
+def those_that_stay(shape: tuple[int, ...], key: Any) -> np.ndarray | None:
+    """Which elements of what is stored at ``key`` stay: the last of those in one place. None if all do."""
+    owner = np.empty(shape, np.int64)
+    number = np.arange(owner[key].size).reshape(owner[key].shape)
+    owner[key] = number
+    last: np.ndarray = owner[key] == number
+    return None if last.all() else last
 
 
 @function
@@ -169,7 +165,7 @@ linear(take_items, lambda g, i, *xs, key: place_items(g, *xs[1:], shape=xs[0].sh
 linear(
     place_items, lambda g, i, *xs, shape, key: take_items(g, *xs[1:], key=key) if i == 0 else None, promoted=1, torch=""
 )
-linear(setitem, lambda g, i, *xs, key: setitem(g, 0.0, *xs[2:], key=key) if i == 0 else _stored(g, xs[2:], key),
+linear(setitem, lambda g, i, *xs, key: setitem(g, 0.0, *xs[2:], key=key) if i == 0 else _take(g, xs[2:], key),
        promoted=2, torch="",
        node=lambda key: "IndexPutBackward0" if HOLE in _parts(key) else "torch::autograd::CopySlices")  # fmt: skip
 

@@ -10,7 +10,7 @@ from chainrule.core.box import NUMBERS, Box
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.data import number_for
-from chainrule.eager.functions.indexing import has_numbers, index_error, is_simple, normal_key
+from chainrule.eager.functions.indexing import differentiating, has_numbers, index_error, is_simple, normal_key
 from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, unrecorded
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.specialise import F
@@ -55,6 +55,9 @@ def setitem(input: Any, key: Any, value: Any) -> None:
                 f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the "
                 f"destination and {type_name(value.dtype)} for the source."
             )
+        if arrays and isinstance(value, Tensor) and differentiating():  # torch leaves open which of several counts
+            stay = indexing.those_that_stay(input.array.shape, indexing.filled(static, tuple(arrays)))
+            value = value if stay is None else F.where(stay, value, value.detach())
         operand = value.cast(input.dtype) if isinstance(value, Tensor) else value
         raw = operand.array if isinstance(value, Tensor) else value
         full = indexing.filled(static, tuple(arrays))
