@@ -262,3 +262,53 @@ def test_windows_on_samples_in_any_order_of_memory(layout: str) -> None:
     values = {"C": values, "F": values.t().contiguous().t(), "broadcast": values[:, :1].expand(2, 5)}[layout]
     found = func.vmap(lambda t: F.as_strided(t, window=window))(values)
     assert found.tolist() == [[row[1], row[3]] for row in values.tolist()]
+
+
+KEYS = [0, slice(0, 1), [0], (0, slice(None)), (slice(0, 1), slice(None))]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+@pytest.mark.parametrize("many", [False, True], ids=["one value", "a value for each sample"])
+def test_what_is_stored_under_vmap_has_its_gradient(key: Any, many: bool) -> None:
+    """Stored is the input of the derivative itself, whose history is none, not the result of a call."""
+
+    def stored(x: Any, v: Any) -> Any:
+        y = x.clone()
+        y[key] = v
+        return y
+
+    x = cr.tensor([[[1.0, 2.0], [3.0, 4.0]]] * 2)
+    v = cr.tensor([[5.0, 6.0], [7.0, 8.0]])
+    axes, given = (((0, 0), v)) if many else (((0, None), v[0]))
+    slope = func.vmap(lambda x, v: func.grad(lambda v: (stored(x, v) ** 2).sum())(v), axes)(x, given)
+    assert slope.tolist() == [[10, 12], [14, 16] if many else [10, 12]]
+    outside = func.grad(lambda v: (func.vmap(stored, axes)(x, v) ** 2).sum())(given)
+    assert outside.tolist() == ([[10, 12], [14, 16]] if many else [20, 24])
+
+
+def test_storing_leaves_the_history_of_what_is_stored_alone() -> None:
+    x, v = cr.zeros(2, 2, 2), cr.tensor([1.0, 2.0])
+
+    def both(x: Any, v: Any) -> Any:
+        product, y = v * 3, x.clone()
+        y[0] = product
+        y[0] *= 2
+        return (y * 10).sum() + product.sum()
+
+    assert func.vmap(lambda x: func.grad(lambda v: both(x, v))(v))(x).tolist() == [[63, 63], [63, 63]]
+
+
+def test_forward_mode_goes_through_what_vjp_and_linearize_return() -> None:
+    x, along = cr.tensor([1.0, 2.0, 3.0], dtype=cr.float64), cr.tensor([1.0, 0.5, 2.0], dtype=cr.float64)
+    _, pull = func.vjp(cr.sin, x)
+    _, push = func.linearize(cr.sin, x)
+    for line in (lambda q: pull(q * q)[0], lambda q: push(q * q)):
+        assert cr.allclose(func.jvp(line, (x,), (along,))[1], x.cos() * 2 * x * along)
+        assert cr.allclose(func.jacfwd(line)(x), cr.diag(x.cos() * 2 * x))
+        assert cr.allclose(func.jacfwd(func.jacfwd(line))(x).sum((1, 2)), 2 * x.cos())
+        assert cr.allclose(func.jacrev(func.jacfwd(line))(x).sum((1, 2)), 2 * x.cos())
+    leaf = x.clone().requires_grad_()
+    with cr.autograd.forward_ad.dual_level():
+        seed = cr.autograd.forward_ad.make_dual(x, along)
+        (slope,) = cr.autograd.grad(leaf.sin(), leaf, seed)
+        assert cr.allclose(cr.autograd.forward_ad.unpack_dual(slope).tangent, x.cos() * along)

@@ -274,7 +274,7 @@ def grad(
     xs = as_list(inputs)
     if not xs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    roots = seeds(as_list(outputs), grad_outputs, create_graph or has_batches(grad_outputs))
+    roots = seeds(as_list(outputs), grad_outputs, create_graph or are_more(grad_outputs))
     if not all(isinstance(x, GradientEdge) or x.requires_grad for x in xs):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     captured: dict[Any, Any] = {}
@@ -323,19 +323,19 @@ def grad_by_all(
     """
     captured: dict[Any, Any] = {}
     arrived, finish = collecting(captured)
+    tensors = are_more(checked)
     if any(g is None for g in checked):
-        roots = seeds(outputs, checked, has_batches(checked))
+        roots = seeds(outputs, checked, tensors)
     else:
-        tensors = any(g.level for g in checked)
         roots = [(edge_at(y), g if tensors else g.array) for y, g in zip(outputs, checked, strict=True)]
     run(roots, retain_graph, False, arrived, finish, to_inputs=True)
     found = own_tensors(captured, inputs)
     return [zeros_for(x, False) if g is None else g for g, x in zip(found, inputs, strict=True)]
 
 
-def has_batches(gradients: Any) -> bool:
-    """Whether any of these cotangents has a value for each sample of a batch."""
-    return any(isinstance(g, Tensor) and g.level for g in as_list(gradients))
+def are_more(gradients: Any) -> bool:
+    """Whether any of these cotangents is more than its array: has a value for each sample of a batch, or a tangent."""
+    return any(isinstance(g, Tensor) and (g.level or g.lane.dual) for g in as_list(gradients))
 
 
 def zeros_for(x: Tensor, requires_grad: bool) -> Tensor:

@@ -107,11 +107,11 @@ def stores_only(input: Any, value: Any) -> bool:
 
 def store_batched(input: Tensor, key: Any, arrays: list[Any], value: Any) -> None:
     """``input[key] = value`` where any of these has a value for each sample of a batch."""
-    y = value.cast(input.dtype) if isinstance(value, Tensor) else wrap(np.asarray(value, input.array.dtype))
     if arrays:
+        y = value.cast(input.dtype) if isinstance(value, Tensor) else wrap(np.asarray(value, input.array.dtype))
         adopt(input, F.setitem(input, y, *arrays, key=key))
     else:
-        adopt(F.getitem(input, key), y)
+        store_all(F.getitem(input, key), value)
 
 
 def store_all(place: Tensor, value: Any) -> None:
