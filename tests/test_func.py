@@ -312,3 +312,50 @@ def test_forward_mode_goes_through_what_vjp_and_linearize_return() -> None:
         seed = cr.autograd.forward_ad.make_dual(x, along)
         (slope,) = cr.autograd.grad(leaf.sin(), leaf, seed)
         assert cr.allclose(cr.autograd.forward_ad.unpack_dual(slope).tangent, x.cos() * along)
+
+
+def test_a_complex_tangent_of_a_real_primal_is_refused() -> None:
+    x = cr.tensor([1.0, 2.0])
+    for tangent in (x * 1j, (x * 1j).to(cr.complex128)):
+        with pytest.raises(TypeError, match=r"real tangent for a real primal, but got torch.complex"):
+            func.jvp(lambda t: t * t, (x,), (tangent,))
+        with cr.autograd.forward_ad.dual_level(), pytest.raises(TypeError, match="real tangent"):
+            cr.autograd.forward_ad.make_dual(x, tangent)
+    assert func.jvp(lambda t: t * t, (x * 1j,), (x,))[1].tolist() == [2j, 8j]  # a real one of a complex primal is no loss
+
+
+def test_linearize_takes_tangents_like_its_primals_only() -> None:
+    x = cr.tensor([1.0, 2.0])
+    _, push = func.linearize(lambda t: t * t, x)
+    for tangent, words in ((x.double(), r"dtype torch.float64 .* dtype torch.float32"), (cr.ones(3), r"shape .*3.* shape .*2"),
+                           (1.0, "not a Tensor")):  # fmt: skip
+        with pytest.raises(RuntimeError, match=words):
+            push(tangent)
+    with pytest.raises(RuntimeError, match="structure of the primals"):
+        push(x, x)
+    assert push(x).tolist() == [2, 8]
+
+
+@pytest.mark.parametrize("loss", ["nll_loss", "cross_entropy", "multi_margin_loss"])
+def test_class_weights_have_no_derivative_in_any_mode(loss: str) -> None:
+    """Zero would be wrong, and nobody would see it."""
+    x, target, weight = cr.eye(3), cr.tensor([0, 1, 2]), cr.tensor([1.0, 2.0, 3.0])
+
+    def f(w: Any) -> Any:
+        return getattr(cr.nn.functional, loss)(x, target, weight=w)
+
+    leaf = weight.clone().requires_grad_()
+    for asked in (lambda: f(leaf), lambda: func.grad(f)(weight), lambda: func.jvp(f, (weight,), (weight,)),
+                  lambda: func.jacfwd(f)(weight), lambda: func.vmap(func.grad(f))(weight.expand(2, 3))):  # fmt: skip
+        with pytest.raises(RuntimeError, match="is not differentiable with respect to argument 'weight'"):
+            asked()
+    with cr.no_grad():
+        assert f(leaf).item() == f(weight).item()
+
+
+def test_running_statistics_have_no_derivative_in_any_mode() -> None:
+    x, m = cr.eye(3), cr.tensor([1.0, 2.0, 3.0])
+    for f in (lambda w: cr.nn.functional.batch_norm(x, w, m).sum(), lambda w: cr.nn.functional.batch_norm(x, m, w).sum()):
+        for asked in (lambda f=f: func.grad(f)(m), lambda f=f: func.jvp(f, (m,), (m,))):
+            with pytest.raises(RuntimeError, match="'native_batch_norm' is not differentiable with respect to argument 'running_"):
+                asked()

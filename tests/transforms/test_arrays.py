@@ -398,3 +398,11 @@ def test_of_what_is_stored_in_one_place_the_last_counts():
     x = np.arange(1.0, 4.0)
     by_columns, by_rows = (cr.jacobian(named_twice, mode=mode)(x) for mode in ("forward", "reverse"))
     assert by_columns.tolist() == by_rows.tolist() == [[0, 0, 6], [0, 1, 0], [0, 0, 1]]
+
+
+def test_whole_numbers_in_functions_of_arrays_count_as_float64() -> None:
+    i = cr.tensor([1, 2, 3])
+    assert cr.jacobian(lambda x: x.argmax(), mode="reverse")(np.arange(3.0)).tolist() == [0, 0, 0]
+    value, pull = cr.vjp(lambda x: x * x, i)
+    assert value.dtype is cr.float64
+    assert pull(np.ones(3))[0].tolist() == [2, 4, 6]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from chainrule.eager import duals, levels, modes
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor
-from chainrule.errors import missing, shape_text
+from chainrule.errors import missing
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
 
@@ -66,15 +66,7 @@ def _level(level: int | None, name: str) -> levels.Level:
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
     """A view of ``tensor`` with ``tangent``, of the same shape."""
     here = _level(level, "_make_dual")
-    for name, t in (("primal", tensor), ("tangent", tangent)):
-        if not t.is_floating_point() and not t.is_complex():
-            raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
-    if tensor.array.shape != tangent.array.shape:
-        raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
-            f"supported. Tensor is of size {shape_text(tensor.array.shape)} while the given forward gradient is of size "
-            f"{shape_text(tangent.array.shape)}."
-        )
+    duals.check_pair(tensor, tangent)
     if duals.tangent_of(tensor, here) is not None:
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level 0 is not supported."

@@ -14,6 +14,7 @@ from chainrule.eager.lane import Lane
 from chainrule.eager.levels import Level, enter, leave
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
+from chainrule.errors import shape_text
 
 # Levels
 
@@ -128,6 +129,29 @@ def attach(t: Tensor, level: Level, tangent: Tensor) -> Tensor:
     for lane in reversed(inner):
         t.lane = DualLane(lane.level, lane.tangent, t.lane)
     return t
+
+
+def check_has_tangents(what: str, x: Tensor) -> None:
+    """Raise ValueError for a tensor of whole numbers."""
+    if not x.is_floating_point() and not x.is_complex():
+        raise ValueError(f"Expected {what} to be floating point or complex, but got: {x.dtype}")
+
+
+def check_pair(x: Tensor, tangent: Tensor) -> None:
+    """Raise ValueError for a primal or a tangent of whole numbers, RuntimeError unless they are of one shape.
+
+    A complex tangent of a real primal is refused with TypeError: half of it would get lost.
+    """
+    check_has_tangents("primal", x)
+    check_has_tangents("tangent", tangent)
+    if x.array.shape != tangent.array.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
+            f"supported. Tensor is of size {shape_text(x.array.shape)} while the given forward gradient is of size "
+            f"{shape_text(tangent.array.shape)}."
+        )
+    if tangent.lane.dtype.is_complex and not x.lane.dtype.is_complex:
+        raise TypeError(f"Expected a real tangent for a real primal, but got {tangent.dtype} for {x.dtype}")
 
 
 def laid_out(x: Tensor, tangent: Tensor) -> Tensor:

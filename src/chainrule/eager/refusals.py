@@ -122,6 +122,8 @@ def _product(name: str, operands: Sequence[Any], common: DType | None) -> None:
     x, y = operands
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or x.dtype is y.dtype:
         return
+    if x.level and y.level:
+        raise Refusal(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")
     if name == "dot":
         raise Refusal(
             f"dot : expected both vectors to have same dtype, but found {type_name(x.dtype)} and {type_name(y.dtype)}"
@@ -137,6 +139,8 @@ def _product(name: str, operands: Sequence[Any], common: DType | None) -> None:
 def _product_added(name: str, operands: Sequence[Any], common: DType | None) -> None:
     x, y = operands[1:]
     if isinstance(x, Tensor) and isinstance(y, Tensor) and x.dtype is not y.dtype:
+        if x.level and y.level:
+            raise Refusal(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")
         raise Refusal(f"mat1 and mat2 must have the same dtype, but got {type_name(x.dtype)} and {type_name(y.dtype)}")
 
 
@@ -148,6 +152,11 @@ def _unordered(words: str) -> Callable[[str, Sequence[Any], DType | None], None]
             raise NotImplementedError(words.format(type_name(common)))
 
     return refuse
+
+
+def _no_bool(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if _is_bool(operands[0]):
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
 
 
 def _extremum(name: str, operands: Sequence[Any], common: DType | None) -> None:
@@ -171,6 +180,7 @@ REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] =
     "floor": _unordered("floor is not supported for complex inputs"),
     "ceil": _unordered("ceil is not supported for complex inputs"), "maximum": _extremum, "minimum": _extremum,
     "dot": _product, "mv": _product, "mm": _product, "matmul": _product, "addmm": _product_added,
+    "threshold": _no_bool,
 }  # fmt: skip
 
 
@@ -185,6 +195,7 @@ INSTEAD: Final[dict[tuple[str, int], Instead]] = {
     ("sign", spec.BOOL): _same,
     ("conjugate", spec.BOOL): _same,
     ("rint", spec.INTEGER): _same,
+    ("threshold", spec.INTEGER): lambda x, threshold, value: np.where(x <= int(threshold), x.dtype.type(value), x),
     ("heaviside", spec.INTEGER): lambda x, y: np.where(x == 0, y, x > 0).astype(np.result_type(x, y)),
 }  # where NumPy's result has another dtype than torch's, by the category of the common dtype
 

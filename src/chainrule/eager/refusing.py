@@ -1,4 +1,4 @@
-"""Nodes that stand for no derivative: one that refuses whatever comes back to it, one that lets nothing through."""
+"""What has no derivative: nodes that refuse whatever comes back or let nothing through, operands that must not ask for it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from chainrule.core.primitive import CUSTOM, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.spec import of_numpy
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import modes
+from chainrule.eager import duals, modes
 from chainrule.eager.tensor import Tensor, edge_of, wrap
+from chainrule.errors import Refusal
 
 
 def named(name: str) -> Callable[..., Any]:
@@ -23,6 +24,18 @@ def named(name: str) -> Callable[..., Any]:
 
     function.__name__ = name
     return function
+
+
+def refuse_derivative(function: str, **operands: Any) -> None:
+    """Refuse operands, given by name, whose derivative is asked for: the function has none by them."""
+    for name, x in operands.items():
+        if not isinstance(x, Tensor):
+            continue
+        if (x.requires_grad and modes.is_grad_enabled()) or any(True for _ in duals.tangents(x._bottom())):
+            raise Refusal(
+                f"The function '{function}' is not differentiable with respect to argument '{name}'. This input cannot have "
+                "requires_grad True."
+            )
 
 
 class RefusingForm:

@@ -60,8 +60,11 @@ def binary_cross_entropy(x: Any, y: Any, z: Any = None, *, reduction: str = "mea
     """``-z (y log x + (1 - y) log(1 - x))`` for probabilities x, targets y and optional weights z."""
     if not np.all((x >= 0) & (x <= 1)):
         raise Refusal("all elements of input should be between 0 and 1")
-    losses = -(y * np.maximum(np.log(x), LEAST) + (1 - y) * np.maximum(np.log1p(-x), LEAST))
-    return reduced(_weighted(losses, z), reduction)
+    return reduced(_weighted(_bce_each(x, y), z), reduction)
+
+
+def _bce_each(x: Any, y: Any) -> Any:
+    return -(y * np.maximum(np.log(x), LEAST) + (1 - y) * np.maximum(np.log1p(-x), LEAST))
 
 
 def _bce_x(g: Any, x: Any, y: Any, z: Any, reduction: str) -> Any:
@@ -75,15 +78,19 @@ def _bce_y(g: Any, x: Any, z: Any, reduction: str) -> Any:
 
 
 composite(binary_cross_entropy, lambda g, x, y, z, *, reduction="mean": _bce_x(g, x, y, z, reduction),
-          lambda g, x, z, *, reduction="mean": _bce_y(g, x, z, reduction), arity=3)  # fmt: skip
+          lambda g, x, z, *, reduction="mean": _bce_y(g, x, z, reduction),
+          lambda g, x, y, *, reduction="mean": spread(g, np.shape(x), reduction) * _bce_each(x, y), arity=3)  # fmt: skip
 
 
 @function
 def binary_cross_entropy_with_logits(x: Any, y: Any, z: Any = None, w: Any = None, *, reduction: str = "mean") -> Any:
     """Binary cross entropy of ``sigmoid(x)``, without overflow; weights z, weight of positives w."""
+    return reduced(_weighted(_logits_each(x, y, w), z), reduction)
+
+
+def _logits_each(x: Any, y: Any, w: Any) -> Any:
     positive = 1.0 if w is None else 1 + (w - 1) * y
-    losses = (1 - y) * x + positive * (np.logaddexp(0, -np.abs(x)) + np.maximum(-x, 0))
-    return reduced(_weighted(losses, z), reduction)
+    return (1 - y) * x + positive * (np.logaddexp(0, -np.abs(x)) + np.maximum(-x, 0))
 
 
 def _logits_x(g: Any, x: Any, y: Any, z: Any, w: Any, reduction: str) -> Any:
@@ -97,9 +104,15 @@ def _logits_y(g: Any, x: Any, z: Any, w: Any, reduction: str) -> Any:
     return spread(g, np.shape(x), reduction) * _weighted(slope, z)
 
 
+def _logits_w(g: Any, x: Any, y: Any, z: Any, reduction: str) -> Any:
+    return spread(g, np.shape(x), reduction) * _weighted(y * np.logaddexp(0, -x), z)
+
+
 composite(binary_cross_entropy_with_logits,
           lambda g, x, y, z, w, *, reduction="mean": _logits_x(g, x, y, z, w, reduction),
-          lambda g, x, z, w, *, reduction="mean": _logits_y(g, x, z, w, reduction), arity=4)  # fmt: skip
+          lambda g, x, z, w, *, reduction="mean": _logits_y(g, x, z, w, reduction),
+          lambda g, x, y, w, *, reduction="mean": spread(g, np.shape(x), reduction) * _logits_each(x, y, w),
+          lambda g, x, y, z, *, reduction="mean": _logits_w(g, x, y, z, reduction), arity=4)  # fmt: skip
 
 
 def _picked(x: Any, y: Any, z: Any, ignore_index: int) -> tuple[Any, Any, Any]:

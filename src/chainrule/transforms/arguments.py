@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core import spec
 from chainrule.eager import engine, levels, modes, tasks
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.leaving import DerivativeLost
@@ -139,7 +140,7 @@ def is_array(x: Any) -> bool:
 def tensor_of(x: Any, name: str) -> Tensor:
     """A number, an array or a tensor as a tensor; whole numbers as float64. TypeError for anything else."""
     if isinstance(x, Tensor):
-        return x
+        return x if x.lane.dtype.differentiable else x.cast(spec.float64)
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be lost: pass np.where(mask, 0, data) or x.compressed()")
     array = np.asarray(x)

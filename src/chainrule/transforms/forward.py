@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.eager import duals, levels, modes
@@ -10,7 +10,6 @@ from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.eager.trees import Structure, flatten, unflatten
-from chainrule.errors import shape_text
 from chainrule.transforms.captured import Derivative
 from chainrule.transforms.reverse import called, checked_outputs, depends_on_more, freed, in_batches, parts_of, pulled, watched
 
@@ -59,6 +58,8 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     tensor([2., 0.])
     """
     inputs, structure = flatten(primals)
+    for x in inputs:
+        checked_primal(x)
     mine = watched(inputs)
     with Derivative(mine, mine) as level:
         result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
@@ -73,10 +74,24 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         directions, like = flatten(tangents)
         if like != structure:
             raise RuntimeError(f"Expected the tangents to have the structure of the primals, {structure}, but got {like}")
+        checked_like(inputs, directions)
         again = recorded or any(t.requires_grad for t in directions)
         return unflatten(shape, pulled(backs, seeds, directions, again))
 
     return freed(result, mine), push
+
+
+def checked_like(inputs: Sequence[Tensor], directions: Sequence[Any]) -> None:
+    """Raise RuntimeError unless each tangent has the shape and the dtype of its primal."""
+    for k, (x, t) in enumerate(zip(inputs, directions, strict=True)):
+        if not isinstance(t, Tensor):
+            raise RuntimeError(f"tangent:{k} in flattened pytree is not a Tensor but {type(t)}")
+        for what, given, wanted in (("shape", t.shape, x.shape), ("dtype", t.dtype, x.dtype)):
+            if given != wanted:
+                raise RuntimeError(
+                    f"tangent:{k} with {what} {given} in flattened pytree doesn't match the {what} {wanted} of the "
+                    "corresponding primal."
+                )
 
 
 def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any], Structure]:
@@ -97,13 +112,15 @@ def checked(name: str, primals: Any, tangents: Any) -> tuple[list[Any], list[Any
             if not isinstance(x, Tensor):
                 raise RuntimeError(f"{name}: Expected {what} to only contain Tensors, got {type(x)}")
     for x, t in zip(inputs, directions, strict=True):
-        if x.array.shape != t.array.shape:
-            raise RuntimeError(
-                "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
-                f"supported. Tensor is of size {shape_text(x.array.shape)} while the given forward gradient is of size "
-                f"{shape_text(t.array.shape)}."
-            )
+        duals.check_pair(x, t)
     return inputs, directions, structure
+
+
+def checked_primal(x: Any) -> None:
+    """Raise RuntimeError for a primal that is no tensor, ValueError for one of whole numbers."""
+    if not isinstance(x, Tensor):
+        raise RuntimeError(f"expected only tensors, but got a value of type {type(x)}")
+    duals.check_has_tangents("primal", x)
 
 
 def dual(x: Tensor, tangent: Tensor, level: levels.Level) -> Tensor:

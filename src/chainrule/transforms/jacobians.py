@@ -13,10 +13,11 @@ from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.trees import flatten, unflatten
 from chainrule.transforms.batching import for_each, vmap
 from chainrule.transforms.captured import Derivative
-from chainrule.transforms.forward import dual, parted, primal_tree
+from chainrule.transforms.forward import checked_primal, dual, parted, primal_tree
 from chainrule.transforms.reverse import (
     Argnums,
     called,
+    checked_differentiable,
     checked_outputs,
     chosen,
     freed,
@@ -64,6 +65,7 @@ def by_rows(
             level.check(result, aux)
         outputs, shape = flatten(result)
         checked_outputs("vjp(f, *primals)", outputs)
+        checked_differentiable(outputs)
         more = has_more(outputs, mine)
         blocks = []
         for y in outputs:
@@ -100,6 +102,8 @@ def by_columns(
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
+        for x in inputs:
+            checked_primal(x)
         columns: list[list[Tensor]] = []  # by input and output
         beside: list[Any] = []
 
@@ -115,7 +119,7 @@ def by_columns(
                 return [parted(y, level, strict=False)[1] for y in outputs]
 
         for i, x in enumerate(inputs):
-            columns.append(vmap(functools.partial(push, i), out_dims=-1, randomness=randomness)(units(checked(x))))
+            columns.append(vmap(functools.partial(push, i), out_dims=-1, randomness=randomness)(units(x)))
         blocks = []
         for row in zip(*columns, strict=True):
             parts = [shaped(part, (*part.array.shape[:-1], *x.array.shape)) for part, x in zip(row, inputs, strict=True)]
@@ -144,12 +148,20 @@ def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any
 
     @functools.wraps(func)
     def second(*args: Any, **kwargs: Any) -> Any:
+        if are_mixed(argnums, args):
+            return several(*args, **kwargs)
         try:
             return single(*args, **kwargs)
         except _Several:
             return several(*args, **kwargs)
 
     return second
+
+
+def are_mixed(argnums: Argnums, args: tuple[Any, ...]) -> bool:
+    """Whether the arguments to differentiate by are of several dtypes: rows of rows would have each other's."""
+    leaves = flatten([args[k] for k in chosen(argnums, args)])[0]
+    return len({x.lane.dtype for x in leaves if isinstance(x, Tensor)}) > 1
 
 
 class _Several(Exception):
@@ -185,13 +197,6 @@ def refuse_complex(told: str, tree: Any) -> None:
     for k, x in enumerate(flatten(tree)[0]):
         if isinstance(x, Tensor) and x.lane.dtype.is_complex:
             raise RuntimeError(f"{told} to be real but received complex tensor at flattened input idx: {k}")
-
-
-def checked(y: Any) -> Tensor:
-    """``y`` if it is a tensor; RuntimeError for anything else."""
-    if not isinstance(y, Tensor):
-        raise RuntimeError(f"expected only tensors, but got a value of type {type(y)}")
-    return y
 
 
 def units(y: Tensor) -> Tensor:

@@ -96,6 +96,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         level.check(result, aux)
     outputs, shape = flatten(result)
     checked_outputs("vjp(f, *primals)", outputs)
+    checked_differentiable(outputs)
     more = has_more(outputs, mine)
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -201,6 +202,15 @@ def checked_outputs(name: str, outputs: Sequence[Any]) -> None:
     for y in outputs:
         if not isinstance(y, Tensor):
             raise RuntimeError(f"{name}: expected f(*primals) to return only tensors, got unsupported type {type(y)}")
+
+
+def checked_differentiable(outputs: Sequence[Tensor]) -> None:
+    """Raise RuntimeError if an output has no derivative, for its dtype."""
+    for y in outputs:
+        if not y.lane.dtype.differentiable:
+            raise RuntimeError(
+                f"vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype {y.dtype}"
+            )
 
 
 def depends_on_more(outputs: Sequence[Tensor], mine: Sequence[Tensor]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.primitive import COMPOSITE, ELEMENTWISE, Primitive
-from chainrule.eager import duals, tape
+from chainrule.eager import duals, refusals, tape
 from chainrule.eager.batching import axes, images, indexing, products, shapes
 from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, layers, rank_of, values_of
 from chainrule.eager.levels import Batch
@@ -63,6 +63,13 @@ def conjugate(call: Call) -> Any:
     return same(call) if call.values(0).is_complex() else call.values(0)
 
 
+def square(call: Call) -> Any:
+    """Each matrix, or each in a stack."""
+    if call.ndim(0) < 2:
+        raise ShapeError(f"linalg.{call.primitive.name}: The input tensor A must have at least 2 dimensions.")
+    return same(call)
+
+
 def view_as_complex(call: Call) -> Any:
     """Pairs along the last axis of a sample."""
     if not call.ndim(0):
@@ -93,9 +100,11 @@ def process(self: Batched, p: Primitive, operands: Sequence[Any], params: dict[s
             "vmap: your tensor may have escaped from inside a function being vmapped: it was used after that vmap had ended. "
             "Return it from the function instead."
         )
+    given = operands
     operands, alike = looked_through(self, operands)
     if not alike:
         common = tape.common_dtype(p, operands)
+        refusals.check(p, given, common)
         if common is not None and not p.retypes:
             operands = [brought(x, common) if p.promotes(i) else x for i, x in enumerate(operands)]
         operands = [lifted(x, self.batch) if isinstance(x, Tensor) and x._bottom().lane.dual else x for x in operands]
@@ -173,7 +182,8 @@ BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("fill", "overwrite", "zero"), filling),
     "conjugate": conjugate, "view_as_complex": view_as_complex,
     **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "tril",
-                     "triu", "inv", "det", "slogdet", "cofactor", "together"), same),
+                     "triu", "together"), same),
+    **dict.fromkeys(("inv", "det", "slogdet", "cofactor"), square),
     "cast": cast,
     "complex_of": elementwise, "exp_known": elementwise, "binary_cross_entropy": loss,
     **axes.RULES, **shapes.RULES, **indexing.RULES, **products.RULES, **images.RULES,

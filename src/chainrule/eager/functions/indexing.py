@@ -17,6 +17,7 @@ from chainrule.errors import (
     AxisError,
     IndexRefusal,
     Refusal,
+    ShapeError,
     mask_error,
     shape_text,
     type_name,
@@ -246,6 +247,11 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         return F.gather(F.reshape(input, (-1,)), F.reshape(indices, (-1,)), axis=0)
     axis = axis_of(dim, input.ndim)
+    if input.ndim != indices.ndim:
+        raise ShapeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
     ours, theirs = list(input.array.shape), list(indices.array.shape)
     common = list(np.broadcast_shapes((*ours[:axis], 1, *ours[axis + 1 :]), (*theirs[:axis], 1, *theirs[axis + 1 :])))
     x = input.expand(*common[:axis], ours[axis], *common[axis + 1 :])

@@ -15,6 +15,7 @@ from chainrule.eager import modes, random, sampling
 from chainrule.eager.functions import products
 from chainrule.eager.generator import default_generator
 from chainrule.eager.notice import notice
+from chainrule.eager.refusing import refuse_derivative
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.writes import about_to_write, log_write
@@ -241,6 +242,7 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         return out
     if running_mean is None or running_var is None:
         raise Refusal("Expected running_mean and running_var to be defined when training=False")
+    refuse_derivative("native_batch_norm", running_mean=running_mean, running_var=running_var)
     statistics = wrap(np.stack([running_mean.array, running_var.array]))
     return _in_dtype_of(input, F.batch_norm(input, weight, bias, statistics, eps=eps))
 

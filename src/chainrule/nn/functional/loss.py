@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.eager import modes
 from chainrule.eager.notice import notice
+from chainrule.eager.refusing import refuse_derivative
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import Refusal, ShapeError, broadcast_error, not_a_tensor, shape_text, type_name
@@ -47,7 +48,9 @@ def _broadcasting(input: Any, target: Any) -> None:
 
 
 def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
-    """Losses with a weight each, the mean being over the weights."""
+    """Losses with a weight each, the mean being over the weights. ValueError unless there are as many."""
+    if weight.array.shape != losses.array.shape:
+        raise ShapeError("Weights and input must have the same size.")
     total = reduced(losses * weight, "none" if reduction == "none" else "sum")
     return total / F.sum(weight) if reduction == "mean" else total
 
@@ -128,6 +131,7 @@ def _check_classes(input: Any, target: Any) -> None:
 
 
 def _check_weight(weight: Any, classes: int) -> None:
+    refuse_derivative("nll_loss_forward", weight=weight)
     if weight is not None and weight.array.shape != (classes,):
         raise ShapeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
                          f"tensor of shape: {shape_text(weight.array.shape)}")  # fmt: skip

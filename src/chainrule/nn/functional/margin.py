@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule.core import spec
+from chainrule.eager.refusing import refuse_derivative
 from chainrule.eager.specialise import F
-from chainrule.errors import Refusal, ShapeError, shape_text, type_name
+from chainrule.errors import Refusal, ShapeError, broadcast_error, shape_text, type_name
 from chainrule.nn.functional.activation import logsigmoid
 from chainrule.nn.functional.distance import pairwise_distance
 from chainrule.nn.functional.loss import checked_reduction, reduced
@@ -35,6 +38,13 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
 
 def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
     """``log(1 + exp(-target input))`` for targets of 1 and -1."""
+    shapes = input.array.shape, target.array.shape
+    error = broadcast_error(*shapes)
+    if error is not None:
+        raise error
+    whole = np.broadcast_shapes(*shapes)
+    if whole != shapes[0]:
+        raise ShapeError(f"output with shape {shape_text(shapes[0])} doesn't match the broadcast shape {shape_text(whole)}")
     return F.soft_margin_loss(input, target, reduction=checked_reduction(size_average, reduce, reduction))
 
 
@@ -50,6 +60,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
         raise ShapeError(f"inconsistent target size, expected {input.array.shape[0]} but got {shape_text(target.array.shape)}")
     if input.ndim < 2:
         target = target.reshape(())
+    refuse_derivative("multi_margin_loss", weight=weight)
     return F.multi_margin_loss(input, target, weight, p=p, margin=margin, reduction=reduction)
 
 
