@@ -357,5 +357,5 @@ def test_running_statistics_have_no_derivative_in_any_mode() -> None:
     x, m = cr.eye(3), cr.tensor([1.0, 2.0, 3.0])
     for f in (lambda w: cr.nn.functional.batch_norm(x, w, m).sum(), lambda w: cr.nn.functional.batch_norm(x, m, w).sum()):
         for asked in (lambda f=f: func.grad(f)(m), lambda f=f: func.jvp(f, (m,), (m,))):
-            with pytest.raises(RuntimeError, match="'native_batch_norm' is not differentiable with respect to argument 'running_"):
+            with pytest.raises(RuntimeError, match=r"'native_batch_norm' is not differentiable .* argument 'running_"):
                 asked()

@@ -215,7 +215,7 @@ def _operator(fun: Callable[..., Any], reflected: bool = False) -> Callable[[Any
 
 for _name, _fun in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": np.power,
-    "floordiv": np.floor_divide, "mod": np.remainder, "matmul": np.matmul,
+    "floordiv": np.floor_divide, "mod": np.remainder, "matmul": np.matmul, "lshift": np.left_shift, "rshift": np.right_shift,
 }.items():  # fmt: skip
     setattr(Box, f"__{_name}__", _operator(_fun))
     setattr(Box, f"__r{_name}__", _operator(_fun, reflected=True))

@@ -137,7 +137,9 @@ def _product(name: str, operands: Sequence[Any], common: DType | None) -> None:
 
 
 def _product_added(name: str, operands: Sequence[Any], common: DType | None) -> None:
-    x, y = operands[1:]
+    added, x, y = operands
+    if isinstance(added, Tensor) and isinstance(y, Tensor) and added.dtype is not y.dtype and x.dtype is y.dtype:
+        raise Refusal(f"self and mat2 must have the same dtype, but got {type_name(added.dtype)} and {type_name(y.dtype)}")
     if isinstance(x, Tensor) and isinstance(y, Tensor) and x.dtype is not y.dtype:
         if x.level and y.level:
             raise Refusal(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")
@@ -159,6 +161,52 @@ def _no_bool(name: str, operands: Sequence[Any], common: DType | None) -> None:
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
 
 
+def _of_floats(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if not isinstance(operands[0], Tensor):
+        return
+    dtype = operands[0].dtype
+    if not dtype.differentiable or (dtype.is_complex and name in ("softmax", "log_softmax", "mse_loss")):
+        raise NotImplementedError(f"\"{KERNELS[name]}\" not implemented for '{type_name(dtype)}'")
+
+
+KERNELS: Final = {
+    "softplus": "softplus_cpu", "elu": "elu_cpu", "celu": "elu_cpu", "gelu": "GeluKernelImpl", "silu": "silu_cpu",
+    "mish": "mish_cpu", "hardswish": "hardswish_cpu", "hardsigmoid": "hardsigmoid_cpu", "hardshrink": "hardshrink_cpu",
+    "softshrink": "softshrink_check", "leaky_relu": "leaky_relu_cpu", "prelu": "prelu_cpu", "glu": "glu_cpu",
+    "rrelu": "rrelu_with_noise_out_cpu", "logsigmoid": "log_sigmoid_cpu", "softmax": "softmax_lastdim_kernel_impl",
+    "log_softmax": "log_softmax_lastdim_kernel_impl", "layer_norm": "LayerNormKernelImpl", "group_norm": "GroupNormKernelImpl",
+    "batch_norm": "batch_norm", "mse_loss": "mse_cpu", "huber_loss": "huber_cpu", "smooth_l1_loss": "smooth_l1_cpu",
+    "nll_loss": "nll_loss_out_frame", "multi_margin_loss": "multi_margin_loss_cpu_kernel",
+    "multilabel_margin_loss": "multilabel_margin_loss_forward_out_frame", "adaptive_max_pool": "adaptive_max_pool2d",
+    "adaptive_avg_pool": "adaptive_avg_pool2d",
+}  # what torch has for floating-point numbers only, by the names that it calls these
+
+
+def _heaviside(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    x, y = operands
+    if common is not None and common.is_complex:
+        raise Refusal("heaviside is not yet implemented for complex tensors.")
+    if isinstance(x, Tensor) and isinstance(y, Tensor) and x.dtype is not y.dtype:
+        raise Refusal("heaviside is not yet implemented for tensors with different dtypes.")
+
+
+def _shift(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    if common is not None and common.category != spec.INTEGER:
+        raise NotImplementedError(f"\"{name[0]}shift_cpu\" not implemented for '{type_name(common)}'")
+
+
+def _convolution(name: str, operands: Sequence[Any], common: DType | None) -> None:
+    x, weight, bias = operands
+    if _is_bool(x):
+        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
+    if isinstance(weight, Tensor) and weight.dtype is not _dtype(x):
+        raise Refusal(f"expected scalar type {type_name(_dtype(x))} but found {type_name(weight.dtype)}")
+    if isinstance(bias, Tensor) and bias.dtype is not _dtype(x):
+        raise Refusal(
+            f"Input type ({c_type_name(_dtype(x))}) and bias type ({c_type_name(bias.dtype)}) should be the same"
+        )
+
+
 def _extremum(name: str, operands: Sequence[Any], common: DType | None) -> None:
     if common is not None and common.is_complex:
         raise Refusal(f"{name} not implemented for complex tensors.")
@@ -172,15 +220,13 @@ REFUSALS: Final[dict[str, Callable[[str, Sequence[Any], DType | None], None]]] =
     "greater": _unordered("\"gt_cpu\" not implemented for '{}'"),
     "greater_equal": _unordered("\"ge_cpu\" not implemented for '{}'"),
     "clip": _unordered("clamp is not supported for complex types"),
-    "softmax": _unordered("\"softmax_lastdim_kernel_impl\" not implemented for '{}'"),
-    "log_softmax": _unordered("\"log_softmax_lastdim_kernel_impl\" not implemented for '{}'"),
-    "mse_loss": _unordered("\"mse_cpu\" not implemented for '{}'"),
     "sign": _unordered("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."),
     "median": _unordered("\"median_cpu\" not implemented for '{}'"),
     "floor": _unordered("floor is not supported for complex inputs"),
     "ceil": _unordered("ceil is not supported for complex inputs"), "maximum": _extremum, "minimum": _extremum,
     "dot": _product, "mv": _product, "mm": _product, "matmul": _product, "addmm": _product_added,
-    "threshold": _no_bool,
+    "threshold": _no_bool, "heaviside": _heaviside, "left_shift": _shift, "right_shift": _shift,
+    "convolution": _convolution, **dict.fromkeys(KERNELS, _of_floats),
 }  # fmt: skip
 
 
@@ -196,6 +242,9 @@ INSTEAD: Final[dict[tuple[str, int], Instead]] = {
     ("conjugate", spec.BOOL): _same,
     ("rint", spec.INTEGER): _same,
     ("threshold", spec.INTEGER): lambda x, threshold, value: np.where(x <= int(threshold), x.dtype.type(value), x),
+    ("hardtanh", spec.INTEGER): lambda x, min_val=-1, max_val=1: np.clip(x, int(min_val), int(max_val)),
+    ("addcmul", spec.INTEGER): lambda x, y, z, value=1: x + int(value) * y * z,
+    ("heaviside", spec.BOOL): lambda x, y: np.where(x, True, y),
     ("heaviside", spec.INTEGER): lambda x, y: np.where(x == 0, y, x > 0).astype(np.result_type(x, y)),
 }  # where NumPy's result has another dtype than torch's, by the category of the common dtype
 

@@ -415,5 +415,7 @@ non_differentiable(np.greater, torch="gt greater")
 non_differentiable(np.greater_equal, torch="ge greater_equal")
 non_differentiable(np.isnan, np.isfinite, np.isinf, np.signbit,
                    np.logical_and, np.logical_or, np.logical_xor, np.logical_not)  # fmt: skip
-non_differentiable(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift)
+non_differentiable(np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+non_differentiable(np.left_shift, torch="bitwise_left_shift")
+non_differentiable(np.right_shift, torch="bitwise_right_shift")
 non_differentiable(np.invert, torch="bitwise_not")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from chainrule.eager.functions.reductions import result_text
 from chainrule.eager.functions.shapes import stack
 from chainrule.eager.out import into
 from chainrule.eager.specialise import F
-from chainrule.errors import Refusal, ShapeError, shape_text
+from chainrule.errors import Refusal, ShapeError, c_type_name, shape_text
 from chainrule.ops import linalg
 
 
@@ -119,8 +120,10 @@ def outer(input: Any, vec2: Any) -> Any:
     return F.multiply(F.reshape(input, (-1, 1)), vec2)
 
 
-def einsum(equation: str, *operands: Any) -> Any:
-    """Einstein's sum convention."""
+def einsum(equation: Any, *operands: Any) -> Any:
+    """Einstein's sum convention: an equation and its operands, or each operand followed by the numbers of its axes."""
+    if not isinstance(equation, str):
+        equation, operands = _spelled(equation, *operands)
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     try:
@@ -131,6 +134,25 @@ def einsum(equation: str, *operands: Any) -> Any:
         if error is None:
             raise
         raise error from None
+
+
+AXES = string.ascii_uppercase + string.ascii_lowercase
+
+
+def _spelled(*given: Any) -> tuple[str, tuple[Any, ...]]:
+    """The equation and the operands of a call with lists of axes."""
+    operands, lists = given[::2], given[1::2]
+    shown = [_letters(numbers) for numbers in lists]
+    if len(operands) > len(lists):  # the last one is of the output
+        return f"{','.join(shown)}->{_letters(operands[-1])}", operands[:-1]
+    return ",".join(shown), operands
+
+
+def _letters(numbers: Any) -> str:
+    for k in numbers:
+        if k is not Ellipsis and not 0 <= k < len(AXES):
+            raise ValueError("einsum(): subscript in subscript list is not within the valid range [0, 52)")
+    return "".join("..." if k is Ellipsis else AXES[k] for k in numbers)
 
 
 def _einsum_error(equation: str, operands: tuple[Any, ...]) -> Exception | None:
@@ -198,11 +220,17 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """Sum of products over pairs of axes."""
     if not isinstance(dims, int):
         pairs = [(d,) if isinstance(d, int) else tuple(d) for d in dims]
+        if len(pairs[0]) != len(pairs[1]):
+            raise ShapeError("both dimension lists should have same length")
     else:
+        if dims > min(a.ndim, b.ndim):
+            raise ShapeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         pairs = [tuple(range(-dims, 0)), tuple(range(dims))]
-    for i, j in zip(*pairs, strict=False):
+    for i, j in zip(*pairs, strict=True):
         m, n = a.array.shape[i], b.array.shape[j]
-        if m != n:
+        if m == 1 or n == 1:  # stretched to the other
+            a, b = (F.sum(a, i, True) if n == 1 else a), (F.sum(b, j, True) if m == 1 else b)
+        elif m != n:
             raise ShapeError(
                 f"contracted dimensions need to match, but first has size {m} in dim {i} and second has size {n} in dim {j}"
             )
@@ -325,6 +353,14 @@ def _in_order(parts: list[Any], split: dict[tuple[int, int], int], i: int, j: in
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta input + alpha mat1 @ mat2``."""
+    for name, x in (("mat1", mat1), ("mat2", mat2)):
+        if x.ndim != 2:
+            raise ShapeError(f"{name} must be a matrix, got {x.ndim}-D tensor")
+    shape = (mat1.array.shape[0], mat2.array.shape[1])
+    if input.ndim > 2:
+        raise ShapeError(f"expand(torch.{c_type_name(input.dtype).title()}Tensor{{{shape_text(input.array.shape)}}}, "
+                         f"size={shape_text(shape)}): the number of sizes provided (2) must be greater or equal to the number "
+                         f"of dimensions in the tensor ({input.ndim})")  # fmt: skip
     if alpha == 1:
         return F.addmm(_scaled(input, beta), mat1, mat2)
     return _scaled(input, beta) + _scaled(F.mm(mat1, mat2), alpha)

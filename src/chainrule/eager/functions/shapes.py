@@ -25,6 +25,8 @@ def reshape(input: Any, *shape: Any) -> Any:
     """The elements in another shape; one length may be -1."""
     wanted = sizes_of(shape)
     try:
+        if min(wanted, default=0) < -1:  # which NumPy takes for -1
+            raise ShapeError
         return F.reshape(input, wanted)
     except ShapeError:
         raise reshape_error(wanted, input.array.size) from None
@@ -272,6 +274,8 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
 
     ``prepend`` and ``append`` are joined to ``input`` first.
     """
+    if n < 0:
+        raise Refusal(f"order must be non-negative but got {n}")
     axis = axis_of(dim, input.ndim)
     parts = [x for x in (prepend, input, append) if x is not None]
     whole = cat(parts, axis) if len(parts) > 1 else input

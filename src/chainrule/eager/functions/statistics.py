@@ -26,7 +26,7 @@ from chainrule.eager.functions.shapes import diag
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import wrap
-from chainrule.errors import Refusal
+from chainrule.errors import Refusal, type_name
 
 
 def named_pair(name: str) -> Any:
@@ -88,6 +88,8 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The mean of what is not NaN."""
+    if not input.dtype.differentiable:
+        raise Refusal(f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input.dtype)}")
     there = F.logical_not(F.isnan(input)).cast(input.dtype)
     return nansum(input, dim, keepdim) / (sum(there, dim, keepdim) if dim is not None else sum(there))
 

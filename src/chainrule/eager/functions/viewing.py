@@ -132,17 +132,32 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 
 def hsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """`tensor_split` of the columns (of a vector: of its elements)."""
-    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+    return _equal_parts("hsplit", input, indices_or_sections, 1, 0 if input.ndim == 1 else 1)
 
 
 def vsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """`tensor_split` of the rows."""
-    return tensor_split(input, indices_or_sections, 0)
+    return _equal_parts("vsplit", input, indices_or_sections, 2, 0)
 
 
 def dsplit(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
     """`tensor_split` along the third axis."""
-    return tensor_split(input, indices_or_sections, 2)
+    return _equal_parts("dsplit", input, indices_or_sections, 3, 2)
+
+
+def _equal_parts(name: str, input: Any, indices_or_sections: Any, least: int, axis: int) -> tuple[Any, ...]:
+    """`tensor_split` along this axis, into parts of one size if their number is given."""
+    if input.ndim < least:
+        raise ShapeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
+        )
+    n, k = input.array.shape[axis], indices_or_sections
+    if isinstance(k, int) and (k <= 0 or n % k):
+        raise ShapeError(
+            f"torch.{name} attempted to split along dimension {axis}, but the size of the dimension {n} is not divisible by "
+            f"the split_size {k}!"
+        )
+    return tensor_split(input, k, axis)
 
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:

@@ -106,10 +106,13 @@ def _check(input: Any, weight: Any, bias: Any, d: int, groups: int, padding: Any
             f"Given groups={groups}, weight of size {shape_text(kernel)}, expected input{shape_text(shape)} to have "
             f"{kernel[1] * groups} channels, but got {channels} channels instead"
         )
+    if kernel[0] < groups:
+        raise ShapeError(f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of "
+                         f"size {shape_text(kernel)} instead")  # fmt: skip
     if kernel[0] % groups:
         raise ShapeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
-            f"[{shape_text(kernel)[1:-1]}] instead"
+            f"[{shape_text(kernel)}] instead"
         )
     if bias is not None and bias.array.shape != kernel[:1]:
         raise ShapeError(

@@ -110,6 +110,12 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
                         reduction: str = "mean") -> Any:  # fmt: skip
     """``max(0, margin + |anchor - positive|_p - |anchor - negative|_p)``."""
     reduction = checked_reduction(size_average, reduce, reduction)
+    a, p_, n = anchor.ndim, positive.ndim, negative.ndim
+    if not a == p_ == n:
+        raise ShapeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor "
+            f"{a}D, positive {p_}D, and negative {n}D inputs"
+        )
 
     def distance(x: Any, y: Any) -> Any:
         return pairwise_distance(x, y, p, eps)

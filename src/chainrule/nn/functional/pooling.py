@@ -75,15 +75,26 @@ max_pool1d, max_pool2d, max_pool3d = map(_max_pool, (1, 2, 3))
 avg_pool1d, avg_pool2d, avg_pool3d = map(_avg_pool, (1, 2, 3))
 
 
-def _out_size(input: Any, output_size: Any, d: int) -> tuple[int, ...]:
-    """The wanted size, None meaning the input's own."""
+def _out_size(kind: str, input: Any, output_size: Any, d: int) -> tuple[int, ...]:
+    """The wanted size, None meaning the input's own. RuntimeError for one, or an input, of another rank."""
+    name = f"adaptive_{kind}_pool{d}d"
+    if input.ndim not in (d + 1, d + 2):
+        raise ShapeError(
+            f"Expected {d + 1} to {d + 2} dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' (while "
+            f"checking arguments for {name})"
+        )
     given = (output_size,) * d if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    if len(given) != d:
+        raise Refusal(f"{name}: output_size must be {d}")
+    if any(k is not None and k < 0 for k in given):
+        raise Refusal(f"{name}: elements of output_size must be greater than or equal to 0 but received "
+                      f"{{{', '.join(map(str, given))}}}")  # fmt: skip
     return tuple(n if k is None else k for k, n in zip(given, input.array.shape[-d:], strict=True))
 
 
 def _adaptive_avg_pool(d: int) -> Any:
     def function(input: Any, output_size: Any) -> Any:
-        size = _out_size(input, output_size, d)
+        size = _out_size("avg", input, output_size, d)
         if d > 1 and size == (1,) * d:
             return F.mean(input, tuple(range(-d, 0)), True)
         return with_batch(input, d, lambda x: dispatch(TABLE[pooling.adaptive_avg_pool], (x,), {"size": size}))
@@ -95,7 +106,7 @@ def _adaptive_avg_pool(d: int) -> Any:
 
 def _adaptive_max_pool(d: int) -> Any:
     def function(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-        size = _out_size(input, output_size, d)
+        size = _out_size("max", input, output_size, d)
         found = with_batch(input, d, lambda x: dispatch(TABLE[pooling.adaptive_max_pool], (x,), {"size": size}))
         return found if return_indices else found[0]
 
