@@ -150,6 +150,8 @@ def members() -> list[str]:
     lines = []
     for name in sorted(vars(Tensor)):
         value = vars(Tensor)[name]
+        if not isinstance(value, property):
+            value = getattr(Tensor, name, value)  # what a descriptor stands for
         if isinstance(value, property) and name not in ("grad", "data", "requires_grad"):
             lines.append(f"    @property\n    def {name}(self) -> {PROPERTIES.get(name, 'Any')}: ...")
         elif inspect.isfunction(value) and (not name.startswith("_") or name in RETURNS or is_operator(name)):

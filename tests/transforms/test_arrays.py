@@ -303,14 +303,20 @@ def test_elements_are_numbers(f, expected, mode):
     np.testing.assert_array_equal(cr.jvp(f, (x,), (np.array([1.0, 0.0]),))[0], f(x))
 
 
-def test_a_call_for_the_shapes_only_leaves_the_arguments_alone():
+def test_writes_to_arguments_are_refused_in_every_mode_and_nothing_is_written():
     def f(x):
         x *= 2
         return np.tile(x, 2) ** 2
 
-    x = np.ones(2)
-    assert cr.jacobian(f)(x).tolist() == [[8, 0], [0, 8], [8, 0], [0, 8]]
-    assert x.tolist() == [2, 2]  # as a call of f
+    x, along = np.ones(2), np.ones(2)
+    for derivative in (
+        lambda: cr.jacobian(f)(x), lambda: cr.jacobian(f, mode="forward")(x), lambda: cr.jacobian(f, mode="reverse")(x),
+        lambda: cr.jvp(f, (x,), (along,)), lambda: cr.vjp(f, x), lambda: cr.grad(lambda x: f(x)[0])(x),
+        lambda: cr.hessian(lambda x: f(x[:1])[0])(x), lambda: cr.hvp(lambda x: f(x)[0])(x, along),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=r"'x \*= 2' .* writes to an argument .*: write to a copy, x = x\.copy\(\)"):
+            derivative()
+        assert (x == 1).all() and (along == 1).all()
 
 
 def test_results_are_nobody_elses():

@@ -54,6 +54,8 @@ class Box:
         return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, fun: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if kwargs and fun in PARTIAL and not PARTIAL_WORDS.isdisjoint(kwargs):
+            return PARTIAL[fun](*args, **kwargs)
         derived = DERIVED.get(fun)
         if derived is not None:
             return derived(*args, **kwargs)
@@ -117,7 +119,7 @@ def derived(*numpy_functions: Callable[..., Any]) -> Callable[[Callable[..., Any
 
 def not_in_table(fun: Any, detail: str = "") -> NotInTable:
     """The error for a NumPy function, or a use of one, that chainrule has no derivative for."""
-    module = getattr(fun, "__module__", None) or "numpy"
+    module = getattr(fun, "__module__", None) or ("numpy" if getattr(np, fun.__name__, None) is fun else "scipy.special")
     name = f"{module}.{fun.__name__}"
     return NotInTable(
         f"{name}{detail} is not in chainrule's derivative table. Write it with functions that are, "
@@ -129,6 +131,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     """A ufunc's ``__call__``, ``reduce``, ``accumulate`` or ``outer``, with the keywords that mean something here."""
     primitive = TABLE.get(ufunc)
     if primitive is None:
+        if method == "__call__" and ufunc in DERIVED and not kwargs:
+            return DERIVED[ufunc](*inputs)
         raise not_in_table(ufunc)
     out = kwargs.pop("out", None)
     dtype = kwargs.pop("dtype", None)
@@ -151,6 +155,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     return result if out is None else write_out(out, result)
 
 
+PARTIAL: dict[Callable[..., Any], Callable[..., Any]] = {}  # reductions of chosen elements, from a first value on
+PARTIAL_WORDS = frozenset(("where", "initial"))
 METHODS: dict[str, dict[Any, Callable[..., Any]]] = {
     "reduce": {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min},
     "accumulate": {np.add: np.cumsum, np.multiply: np.cumprod},
@@ -200,7 +206,8 @@ def bind(primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         elif name == "dtype" and value is not None:
             operands = [x.cast(value) if isinstance(x, Box) else x for x in operands]
         elif value is not None and value is not np._NoValue:
-            raise not_in_table(primitive.fun, f" with {name}={value!r}")
+            shown = repr(value) if isinstance(value, (str, int, float)) else "..."
+            raise not_in_table(primitive.fun, f" with {name}={shown}")
     return operands, params
 
 

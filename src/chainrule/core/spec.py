@@ -32,6 +32,16 @@ class DType:
         self.half: Final = name in ("float16", "bfloat16")
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's dtype, which NumPy looks for here: ``np.zeros(3, dtype=t.dtype)``."""
+        return self.numpy
+
+    @property
+    def kind(self) -> str:
+        """NumPy's letter for the kind of the elements."""
+        return self.numpy.kind
+
+    @property
     def differentiable(self) -> bool:
         """Whether a tensor of this type can have a gradient."""
         return self.category >= FLOAT

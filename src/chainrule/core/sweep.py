@@ -94,6 +94,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """The adjoint of broadcasting to ``g.shape`` from ``shape``: sums over the axes that were stretched."""
     have = g.shape
     lead = len(have) - len(shape)
+    if lead < 0:  # what was stored had axes of length 1 more
+        return unbroadcast(g, shape[-lead:]).reshape(shape)
     axes = LEADING[lead] if lead < len(LEADING) else tuple(range(lead))
     stretched = () if have[lead:] == shape else tuple(lead + k for k, n in enumerate(shape) if n == 1 and have[lead + k] != 1)
     axes += stretched

@@ -8,11 +8,15 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.eager.lane import own_lane
+from chainrule.eager.levels import differentiating
+from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Parameter, Tensor, lane_of, leaf
 
 
 def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A leaf with copies of the numbers (and of the gradient, but for a Parameter); RuntimeError for what was computed."""
+    if differentiating.get() and self.carries:
+        return F.copy(self)  # type: ignore[no-any-return]
     if self.node is not None:
         raise RuntimeError(DEEPCOPY)
     if id(self) in memo:
@@ -24,6 +28,14 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         t._grad = copy.deepcopy(self._grad, memo)
         vars_of(t).update(copy.deepcopy(vars_of(self), memo))
     return t
+
+
+def shallow(self: Tensor) -> Any:
+    """What ``copy.copy`` gives: a leaf as pickled ones are, in a function of arrays what NumPy's copy is."""
+    if differentiating.get():
+        return F.copy(self)
+    make, parts = reduce_ex(self, 4)
+    return make(*parts)
 
 
 def reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
@@ -77,5 +89,6 @@ DEEPCOPY: Final = (
     "https://github.com/pytorch/pytorch/pull/103001"
 )
 
+Tensor.__copy__ = shallow  # type: ignore[attr-defined]
 Tensor.__deepcopy__ = deepcopy  # type: ignore[attr-defined]
 Tensor.__reduce_ex__ = reduce_ex  # type: ignore[method-assign, assignment]

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import NUMBERS
 from chainrule.core.spec import DType
-from chainrule.eager import levels, numpy_creation  # noqa: F401  (declares NumPy's names)
+from chainrule.eager import levels, numpy_creation, numpy_values  # noqa: F401  (declare NumPy's names)
 from chainrule.eager.copying import of_class
 from chainrule.eager.data import array_of, check_fits, is_sequence
 from chainrule.eager.layout import Size, require_cpu

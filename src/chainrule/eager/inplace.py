@@ -14,6 +14,7 @@ from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import forward, levels, modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
+from chainrule.eager.leaving import writes_to_argument
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.tensor import LANES, Tensor, edge_of, wrap
 from chainrule.eager.views import window_of
@@ -41,8 +42,12 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
         if base is not None:
             views.check_kind(views.inherited_kind(t, base, views.kind_of(t, base)), t, indirect=False)
             if base.leaf or (base.node is None and t.requires_grad):
+                if levels.differentiating.get():
+                    raise RuntimeError(writes_to_argument())
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t.leaf:
+            if levels.differentiating.get():
+                raise RuntimeError(writes_to_argument())
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     writes.about_to_write(t)
     array = t.array
@@ -125,14 +130,18 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
     return t
 
 
-def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], store: Callable[[], None]) -> None:
-    """Write to ``t`` by ``store`` what the linear primitive ``p`` gives of it and ``others``: no copy of t is made."""
+def assign(t: Tensor, p: Primitive, others: list[Any], params: dict[str, Any], store: Callable[[], None],
+           key: Any = None) -> None:  # fmt: skip
+    """Write to ``t`` by ``store`` what the linear primitive ``p`` gives of it and ``others``: no copy of t is made.
+
+    ``key`` says where in t, if it is not all over.
+    """
     edges = tuple(edge_of(x) if isinstance(x, Tensor) else None for x in others)
     recording = modes.is_grad_enabled() and (is_recorded(t) or any(e is not None for e in edges))
     check_writable(t, recording, whole=False)
     pushed = forward.assigned(p, [t, *others], params)
     store()
-    log_write(t)
+    log_write(t, key)
     if recording:
         raws = [x.array if isinstance(x, Tensor) else x for x in others]
         rebase(t, record(p, (edge_of(t), *edges), [t.array, *raws], t.array, params))

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.core import spec
 from chainrule.core.box import NUMBERS, Box, dispatch
 from chainrule.core.primitive import TABLE, Primitive
-from chainrule.eager import engine, functions, hooks, levels, mutating, random, views, writes
+from chainrule.eager import array_methods, engine, functions, hooks, levels, mutating, random, views, writes
 from chainrule.eager.functions import products
 from chainrule.eager.functions.arithmetic import where
 from chainrule.eager.functions.assigning import setitem
@@ -130,7 +130,7 @@ def operators() -> dict[str, Any]:
         "__rtruediv__": lambda self, other: F.reciprocal(self) * other,  # as torch has it, to the last bit
         "__matmul__": matmul,
         "__rmatmul__": lambda self, other: matmul(other, self),
-        "__pos__": lambda self: self,
+        "__pos__": lambda self: F.copy(self) if levels.differentiating.get() else self,
         "__hash__": object.__hash__,  # defining __eq__ took it away; C's is called five times per edge
         "__getitem__": getitem,
         "__setitem__": setitem,
@@ -144,7 +144,7 @@ def methods() -> dict[str, Any]:
     found["where"] = lambda self, condition, other: where(condition, self, other)
     found |= {alias: found[name] for alias, name in ALIASES.items() if name in found}
     found |= {name: casting(dtype) for name, dtype in CASTS.items()}
-    return found | {
+    return array_methods.among(found) | {
         "register_hook": hooks.register_hook, "retain_grad": retain_grad, "backward": backward,
         "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook, "_is_view": views.is_view,
         "cpu": lambda self: self, "apply": apply, "bernoulli": random.bernoulli, "multinomial": random.multinomial,

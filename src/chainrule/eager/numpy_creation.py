@@ -66,15 +66,15 @@ def _numpy_like(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
 
 
 @derived(np.zeros)
-def numpy_zeros(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
+def numpy_zeros(shape: Any, dtype: Any = float, order: str = "C", *, device: Any = None, like: Any = None) -> Tensor:
     """``np.zeros(shape, like=t)``, a tensor."""
     return made(np.zeros(shape, dtype))
 
 
 @derived(np.ones)
-def numpy_ones(shape: Any, dtype: Any = float, order: str = "C", *, like: Any = None) -> Tensor:
+def numpy_ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Tensor:
     """``np.ones(shape, like=t)``, a tensor."""
-    return made(np.ones(shape, dtype))
+    return made(np.ones(shape, float if dtype is None else dtype))
 
 
 @derived(np.shape)

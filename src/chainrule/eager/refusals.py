@@ -17,6 +17,7 @@ from chainrule.core.box import NUMBERS
 from chainrule.core.primitive import Primitive
 from chainrule.core.rules import dtype_of
 from chainrule.core.spec import DType
+from chainrule.eager.levels import differentiating
 from chainrule.eager.tensor import Tensor
 from chainrule.errors import LinAlgError, Refusal, c_type_name, type_name
 
@@ -52,7 +53,7 @@ def _subtraction(name: str, operands: Sequence[Any], common: DType | None) -> No
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
             "operator instead."
         )
-    if bools:
+    if bools and not differentiating.get():
         raise Refusal(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
             "use the `~` or `logical_not()` operator instead."

@@ -20,6 +20,7 @@ from chainrule.core.box import KNOWN, dispatch
 from chainrule.core.primitive import ELEMENTWISE, NON_DIFFERENTIABLE, OPERANDS, TABLE, Primitive
 from chainrule.core.rules import copied, multiple, next_seq
 from chainrule.core.sweep import Node, Port
+from chainrule.eager.levels import differentiating
 from chainrule.eager.modes import NO_GRAD, state
 from chainrule.eager.source import ARGUMENTS, Pattern, source_of
 from chainrule.eager.tape import RECOVERABLE, TensorForm, recover
@@ -169,7 +170,7 @@ class Functions:
 def operate(p: Primitive, operands: Sequence[Any], params: dict[str, Any]) -> Any:
     """What an operator does off the fast path: leave it to the other operand if its type is foreign."""
     for operand in operands:
-        if not isinstance(operand, KNOWN):
+        if not isinstance(operand, KNOWN) and not (isinstance(operand, list) and differentiating.get()):
             return NotImplemented
     return dispatch(p, operands, params)
 

@@ -19,6 +19,7 @@ from chainrule.core.rules import Form, copied, dtype_of, overload, record
 from chainrule.core.spec import DType
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes, refusals, views
+from chainrule.eager.levels import differentiating
 from chainrule.eager.notice import REAL_PART, notice
 from chainrule.eager.tensor import INFERENCE_LANES, LANES, Tensor, edge_of, wrap
 from chainrule.errors import broadcast_error, translate
@@ -259,6 +260,8 @@ def common_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
                     break
             else:
                 return dtype
+    if differentiating.get():
+        return numpys_dtype(p, operands)
     dimensioned: list[DType] = []
     zero_dim: list[DType] = []
     weak: list[DType] = []
@@ -277,6 +280,19 @@ def common_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
     return spec.default_float() if p.integers == "float" and not common.differentiable else common
 
 
+def numpys_dtype(p: Primitive, operands: Sequence[Any]) -> DType | None:
+    """NumPy's common dtype: numbers of Python's are weak, and nothing else is."""
+    parts: list[Any] = []
+    for i, x in enumerate(operands):
+        if p.promotes(i) and x is not None:
+            parts.append(x.dtype.numpy if isinstance(x, Tensor) else x if type(x) in WEAK else np.asarray(x).dtype)
+    if not parts:
+        return None
+    common = spec.of_numpy(np.result_type(*parts))
+    return spec.float64 if p.integers == "float" and not common.differentiable else common
+
+
+WEAK: Final = (bool, int, float, complex)
 _promoting: dict[Primitive, tuple[bool, ...] | None] = {}
 
 
@@ -293,6 +309,8 @@ def raw_operand(x: Any, dtype: DType | None) -> Any:
         x = x.array
     elif dtype is not None and isinstance(x, NUMBERS):
         return np.asarray(x).astype(dtype.numpy)
+    elif isinstance(x, (list, tuple)) and dtype is not None:  # beside a tensor in a function of arrays
+        return np.asarray(x, dtype.numpy)
     if dtype is None or x is None or x.dtype == dtype.numpy:
         return x
     return x.astype(dtype.numpy)

@@ -340,6 +340,8 @@ class Tensor(Box, metaclass=Named):
     def __iter__(self) -> Iterator[Tensor]:
         if self.array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
+        if self.array.ndim == 1 and levels.differentiating.get():  # NumPy's elements are no views
+            return iter(self.clone().unbind(0))  # type: ignore[attr-defined]
         return iter(self.unbind(0))  # type: ignore[attr-defined]
 
     def __reversed__(self) -> Tensor:
@@ -403,7 +405,9 @@ class Tensor(Box, metaclass=Named):
                            grad_fn=grad_fn, requires_grad=self.leaf, suffixes=tangent)  # fmt: skip
 
     def __format__(self, how: str) -> str:
-        return format(self.item(), how) if self.array.ndim == 0 and type(self) is Tensor else object.__format__(self, how)
+        if self.array.ndim or type(self) is not Tensor:
+            return object.__format__(self, how)
+        return format(_python(self.array), how)
 
 
 class Parameter(Tensor):

@@ -2,10 +2,14 @@
 
 A write is logged under the array that owns the memory, with the number the next node would get: whatever a node
 with a smaller number saved of that memory is stale. Recording pays nothing for this.
+
+In a function of arrays it is logged which part was written to, as well: ``Y[i + 1] = Y[i] + h * f(Y[i])`` leaves the rows
+alone that f has saved. (torch's users are told that ``Y`` was written to, as by torch.)
 """
 
 from __future__ import annotations
 
+import bisect
 import threading
 import weakref
 from collections import deque
@@ -13,10 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
 from chainrule.eager import modes
+from chainrule.eager.levels import differentiating
 from chainrule.eager.tensor import Tensor
 from chainrule.eager.views import operation_name
 from chainrule.errors import GraphError, shape_text, type_name
@@ -28,13 +34,49 @@ KEPT: Final = 64  # writes remembered one by one, for the message
 class Writes:
     """The writes to one block of memory."""
 
-    __slots__ = ("count", "lines", "owner", "seqs")
+    __slots__ = ("count", "lines", "owner", "parts", "seqs")
 
     def __init__(self, owner: weakref.ref[np.ndarray]) -> None:
         self.owner = owner
         self.count = 0
+        self.parts: Parts | None = None  # where each write went, if that is known of all
         self.seqs: deque[int] = deque(maxlen=KEPT)
         self.lines: deque[str] = deque(maxlen=KEPT)  # of the writes in anomaly mode
+
+
+class Parts:
+    """Where in a block of memory each write to it went."""
+
+    def __init__(self) -> None:
+        self.seqs: list[int] = []
+        self.interfaces: list[dict[str, Any]] = []
+        self.bounds: list[tuple[int, int]] = []
+        self.table = np.empty((0, 2), np.intp)  # the same, as far as it was asked for
+        self.asked: dict[str, Any] = {}
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """The part last asked for, as memory that is only compared with other memory."""
+        return self.asked
+
+    def add(self, seq: int, part: np.ndarray) -> None:
+        """One more write."""
+        self.seqs.append(seq)
+        self.interfaces.append(part.__array_interface__)
+        self.bounds.append(byte_bounds(part))
+
+    def hit(self, array: np.ndarray, start: int) -> bool:
+        """Whether a write since ``start`` went to memory of ``array``."""
+        if len(self.table) < len(self.bounds):
+            self.table = np.array(self.bounds, np.intp)
+        first = bisect.bisect_right(self.seqs, start)
+        low, high = byte_bounds(array)
+        starts, ends = self.table[first:].T
+        for k in np.flatnonzero((starts < high) & (ends > low)):
+            self.asked = self.interfaces[first + int(k)]
+            if np.shares_memory(array, np.asarray(self)):
+                return True
+        return False
 
 
 _log: Final[dict[int, Writes]] = {}
@@ -43,8 +85,8 @@ latest: Final = [0]  # the number of the last write
 guards: Final[list[Callable[[Tensor], None]]] = []  # called with a tensor before it is written to
 
 
-def log_write(tensor: Tensor) -> None:
-    """Note that the memory of ``tensor`` has been written to (writes through ``.data`` are not noted)."""
+def log_write(tensor: Tensor, key: Any = None) -> None:
+    """Note that the memory of ``tensor``, or of ``tensor[key]``, has been written to (writes through ``.data`` are not)."""
     if tensor.uncounted:
         return
     array = tensor.array
@@ -55,9 +97,19 @@ def log_write(tensor: Tensor) -> None:
         latest[0] = seq = next_seq()
         writes.count += 1
         writes.seqs.append(seq)
+    if differentiating.get() or writes.parts is not None:
+        log_part(writes, seq, tensor.array if key is None else tensor.array[key])
     mode = modes.state()
     if mode is not None and mode.anomaly is not None:
         writes.lines.append(mode.anomaly.line())
+
+
+def log_part(writes: Writes, seq: int, part: Any) -> None:
+    """Note where a write went, if it is known of those before."""
+    if writes.parts is None and writes.count == 1:
+        writes.parts = Parts()
+    if writes.parts is not None:
+        writes.parts.add(seq, np.atleast_1d(part))
 
 
 def about_to_write(tensor: Tensor) -> None:
@@ -143,6 +195,8 @@ def check_since(start: int, array: np.ndarray, saver: str, origin: str = "") -> 
     """Raise GraphError if an array that ``saver`` kept at ``start`` has been overwritten since."""
     writes = _log.get(id(owner_of(array)))
     if writes is not None and writes.seqs and writes.seqs[-1] > start:
+        if writes.parts is not None and not writes.parts.hit(array, start):
+            return
         later = sum(seq > start for seq in writes.seqs)
         raise GraphError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "

@@ -2,6 +2,7 @@
 
 from chainrule.ops import (
     activation,
+    assembling,
     composite,
     convolution,
     elementwise,
@@ -10,6 +11,7 @@ from chainrule.ops import (
     indexing,
     linalg,
     losses,
+    numerical,
     pooling,
     reduction,
     scan,
@@ -21,6 +23,6 @@ from chainrule.ops import (
 )
 
 __all__ = [
-    "activation", "composite", "convolution", "elementwise", "fourier", "gamma", "indexing", "linalg", "losses", "pooling",
-    "reduction", "scan", "scipy_special", "shaping", "special", "strided", "windows",
+    "activation", "assembling", "composite", "convolution", "elementwise", "fourier", "gamma", "indexing", "linalg", "losses",
+    "numerical", "pooling", "reduction", "scan", "scipy_special", "shaping", "special", "strided", "windows",
 ]  # fmt: skip

@@ -262,13 +262,7 @@ elementwise(np.where, None, lambda g, x: np.where(x, g, 0.0), lambda g, x: np.wh
 @derived(np.where)
 def where(condition: Any, *chosen: Any) -> Any:
     """NumPy's where: one of two, or (of a condition alone) where that holds."""
-    return apply(np.where, condition, *chosen) if chosen else nonzero(condition)
-
-
-@derived(np.nonzero)
-def nonzero(a: Any) -> Any:
-    """Where the elements are not zero, as plain indices."""
-    return np.nonzero(np.asarray(np.not_equal(a, 0)))
+    return apply(np.where, condition, *chosen) if chosen else np.nonzero(condition)
 
 
 def _below(x: Any, bound: Any) -> Any:

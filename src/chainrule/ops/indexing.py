@@ -60,6 +60,11 @@ def in_two_steps(key: Any, arrays: list[Any]) -> tuple[Any, Any]:
     return tuple(first), tuple(second)
 
 
+def holes(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A key with holes for its numbers as well."""
+    return tuple(HOLE if part is not None and isinstance(part, (int, np.integer)) else part for part in key)
+
+
 def filled(key: Any, arrays: tuple[Any, ...]) -> Any:
     """``key`` with ``arrays`` put back in its holes."""
     if not arrays:
@@ -287,7 +292,15 @@ linear(np.take, lambda g, x, y, *, axis=None: _take_pullback(g, x, y, axis),
 @derived(np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """NumPy's take_along_axis."""
-    return gather(np.reshape(x, -1), indices, axis=0) if axis is None else gather(x, indices, axis=axis)
+    if axis is None:
+        return gather(np.reshape(x, -1), indices, axis=0)
+    axis %= x.ndim
+    ours, theirs = (tuple(np.delete(np.shape(y), axis).tolist()) for y in (x, indices))
+    if ours == theirs:
+        return gather(x, indices, axis=axis)
+    around = np.broadcast_shapes(ours, theirs)
+    x, indices = (np.broadcast_to(y, (*around[:axis], np.shape(y)[axis], *around[axis:])) for y in (x, indices))
+    return gather(x, indices, axis=axis)
 
 
 @function

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.core.box import Box, derived, function, not_in_table
+from chainrule.core.box import Box, apply, derived, function, not_in_table
 from chainrule.core.primitive import general, multilinear
 from chainrule.core.rules import dtype_of, is_complex
 from chainrule.errors import ShapeError
@@ -98,9 +98,15 @@ def _matmul_y(g: Any, x: Any, y: Any) -> Any:
 multilinear(np.matmul, lambda g, x, y: _matmul_x(g, x, y), lambda g, x, y: _matmul_y(g, x, y), node="BmmBackward0")
 
 
+def as_array(x: Any) -> Any:
+    """What is no array, such as a list, as one."""
+    return x if isinstance(x, (Box, np.ndarray)) else np.asarray(x)
+
+
 @derived(np.dot)
 def numpy_dot(x: Any, y: Any) -> Any:
     """NumPy's dot: over the last axis of x and the last but one of y."""
+    x, y = map(as_array, (x, y))
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         return np.multiply(x, y)
     if x.ndim == y.ndim == 1:
@@ -121,6 +127,7 @@ def outer(x: Any, y: Any) -> Any:
 @derived(np.inner)
 def inner(x: Any, y: Any) -> Any:
     """NumPy's inner: over the last axis of both."""
+    x, y = map(as_array, (x, y))
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         return np.multiply(x, y)
     return dot(x, y) if x.ndim == y.ndim == 1 else np.tensordot(x, y, axes=((-1,), (-1,)))
@@ -135,6 +142,7 @@ def vdot(x: Any, y: Any) -> Any:
 @derived(np.tensordot)
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     """Sum of products over pairs of axes."""
+    x, y = map(as_array, (x, y))
     if isinstance(axes, (int, np.integer)):
         ours, theirs = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
     else:
@@ -156,6 +164,21 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
 def einsum(*xs: Any, subscripts: str) -> Any:
     """Einstein's sum convention; ``subscripts`` in explicit form, without ellipsis."""
     return np.einsum(subscripts, *xs, optimize=len(xs) > 2)
+
+
+def summed(*xs: Any, subscripts: str) -> Any:
+    """`einsum`, of one operand whose axes all stay the view that torch and NumPy give."""
+    left, _, right = subscripts.partition("->")
+    if len(xs) > 1 or set(left) != set(right) or not left.isalpha():
+        return apply(einsum, *xs, subscripts=subscripts)
+    (x,) = xs
+    for letter in dict.fromkeys(left):
+        while left.count(letter) > 1:
+            first = left.index(letter)
+            second = left.index(letter, first + 1)
+            x = np.diagonal(x, 0, first, second)
+            left = left[:first] + left[first + 1 : second] + left[second + 1 :] + letter
+    return np.transpose(x, tuple(map(left.index, right)))
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -221,7 +244,7 @@ def numpy_einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
     """NumPy's einsum with the subscripts as text."""
     if not isinstance(subscripts, str):
         raise not_in_table(np.einsum, " with lists of axes")
-    return einsum(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
+    return summed(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
 
 
 # Inverses and determinants
@@ -337,7 +360,10 @@ derived(np.linalg.det)(det)
 
 @derived(np.linalg.solve)
 def numpy_solve(a: Any, b: Any) -> Any:
-    """NumPy's solve, whose operands agree on a dtype."""
+    """NumPy's solve, whose operands agree on a dtype, and where only a b with one axis is a vector."""
+    a, b = map(as_array, (a, b))
+    if b.ndim > 1 and b.ndim == a.ndim - 1:
+        b = np.expand_dims(b, 0)
     common = np.result_type(*(dtype_of(x).numpy for x in (a, b)))
     common = np.result_type(common, np.float64) if common.kind in "iub" else common
     return solve(*(x.cast(common) if isinstance(x, Box) else np.asarray(x, common) for x in (a, b)))

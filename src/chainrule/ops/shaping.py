@@ -193,11 +193,16 @@ linear(pad, lambda g, x, *, width, value=0: _unpadded(g, x, width), jvp=lambda t
 
 @derived(np.pad)
 def numpy_pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
-    """NumPy's pad with a constant."""
-    if mode != "constant":
-        raise NotImplementedError(f"np.pad with mode={mode!r} is not there yet; 'constant' is")
+    """NumPy's pad: with a constant, or with elements from inside."""
     width = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
-    return pad(x, width=tuple(map(tuple, width)), value=constant_values)
+    if mode == "constant":
+        return pad(x, width=tuple(map(tuple, width)), value=constant_values)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise not_in_table(np.pad, f" with mode={mode!r}")
+    for axis, (before, after) in enumerate(width):
+        places = np.pad(np.arange(x.shape[axis]), (before, after), mode)  # type: ignore[call-overload]
+        x = np.take(x, places, axis=axis)
+    return x
 
 
 def _tile_pullback(g: Any, x: Any, reps: Any) -> Any:
@@ -207,7 +212,7 @@ def _tile_pullback(g: Any, x: Any, reps: Any) -> Any:
     return np.reshape(np.sum(np.reshape(g, pairs), axis=tuple(range(0, len(pairs), 2))), x.shape)
 
 
-linear(np.tile, lambda g, x, *, reps: _tile_pullback(g, x, reps if isinstance(reps, (tuple, list)) else (reps,)),
+linear(np.tile, lambda g, x, *, reps: _tile_pullback(g, x, np.atleast_1d(reps).tolist()),
        node="RepeatBackward0")  # fmt: skip
 
 
@@ -349,9 +354,17 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
     return np.concatenate([np.ravel(x), np.ravel(values)]) if axis is None else np.concatenate([x, values], axis=axis)
 
 
-@derived(np.split, np.array_split)
+@derived(np.split)
+def even_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    """NumPy's split, into parts of one size. ValueError if there are none such."""
+    if isinstance(indices_or_sections, (int, np.integer)) and ary.shape[axis] % indices_or_sections:
+        raise ValueError("array split does not result in an equal division")
+    return numpy_split(ary, indices_or_sections, axis)
+
+
+@derived(np.array_split)
 def numpy_split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
-    """NumPy's split and array_split."""
+    """NumPy's array_split."""
     n = x.shape[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
         k = int(indices_or_sections)
@@ -362,9 +375,19 @@ def numpy_split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     return list(split(x, sizes=tuple(sizes), axis=axis))
 
 
+def _slice_of(end: Any, x: Any, axis: int) -> Any:
+    """``end`` as something to join to ``x`` along an axis: a number is as many as are needed."""
+    return end if np.ndim(end) else np.broadcast_to(end, (*x.shape[: axis % x.ndim], 1, *x.shape[axis % x.ndim + 1 :]))
+
+
 @derived(np.diff)
-def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
-    """Differences of neighbours along ``axis``, ``n`` times."""
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Differences of neighbours along ``axis``, ``n`` times, of x between what is to be prepended and appended."""
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
+    ends = [None if end is None or end is np._NoValue else _slice_of(end, x, axis) for end in (prepend, append)]
+    if any(end is not None for end in ends):
+        x = np.concatenate([part for part in (ends[0], x, ends[1]) if part is not None], axis=axis)
     before = (slice(None),) * (axis % x.ndim)
     for _ in range(n):
         x = getitem(x, key=(*before, slice(1, None))) - getitem(x, key=(*before, slice(None, -1)))

@@ -29,6 +29,8 @@ class Arguments:
         mode = modes.state()
         if mode is not None and mode.inference:
             raise RuntimeError("inside inference_mode() nothing can be differentiated; inside no_grad() it can")
+        if len({k % max(len(args), 1) for k in which}) < len(which):
+            raise ValueError(f"argnums names an argument twice: {tuple(which)}")
         for k in which:
             if not -len(args) <= k < len(args):
                 raise TypeError(f"the function was called with {len(args)} arguments, but argnums is {k}")
@@ -115,8 +117,18 @@ def numbered(argnums: Any) -> tuple[int, ...]:
     return which
 
 
+def one_number(argnums: Any) -> int:
+    """The argument to differentiate by, where there is to be one."""
+    if isinstance(argnums, (tuple, list)):
+        raise TypeError(f"argnums is the number of one argument here, not {argnums!r}: ask for one derivative each")
+    return operator.index(argnums)
+
+
 def with_tangents(name: str, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Arguments, Arguments]:
     """Primals and their tangents. TypeError unless these have the structure, the shapes and the realness of those."""
+    for what, given_as in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given_as, (tuple, list)):
+            raise TypeError(f"{name} needs a tuple of {what}, one for each argument, not {type(given_as).__name__}")
     given, ways = Arguments(primals, range(len(primals))), Arguments(tangents, range(len(tangents)))
     if given.structures != ways.structures:
         raise TypeError(f"{name} needs a tangent for each primal: primals and tangents are of one structure")
@@ -143,6 +155,8 @@ def tensor_of(x: Any, name: str) -> Tensor:
         return x if x.lane.dtype.differentiable else x.cast(spec.float64)
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be lost: pass np.where(mask, 0, data) or x.compressed()")
+    if isinstance(x, np.matrix):
+        raise TypeError(f"{name} is a matrix, whose * is another product: pass np.asarray(x)")
     array = np.asarray(x)
     kind = array.dtype.kind
     if kind in "iub":

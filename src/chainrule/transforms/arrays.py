@@ -8,7 +8,6 @@ derivative everything can be differentiated again. A list of nothing but numbers
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from chainrule.transforms.arguments import (
     Arguments,
     apart,
     numbered,
+    one_number,
     plain,
     plain_tree,
     pulled_back,
@@ -133,7 +133,7 @@ def jacobian(f: Callable[..., Any], argnums: int = 0, *, mode: str | None = None
         raise ValueError(f'mode is "forward", "reverse" or None, not {mode!r}')
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"chunk_size is a number of rows, not {chunk_size}")
-    argnums = operator.index(argnums)
+    argnums = one_number(argnums)
 
     @functools.wraps(f)
     def whole(*args: Any, **kwargs: Any) -> Any:
@@ -169,6 +169,8 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
+
+    argnums = one_number(argnums)
 
     @functools.wraps(f)
     def whole(*args: Any, **kwargs: Any) -> Any:

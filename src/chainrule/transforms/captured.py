@@ -16,7 +16,7 @@ from chainrule.core.sweep import Node, Port
 from chainrule.eager import duals, levels, notice, tasks, views, writes
 from chainrule.eager.batching.tensor import Batched, batched
 from chainrule.eager.lane import own_lane
-from chainrule.eager.leaving import source_line
+from chainrule.eager.leaving import source_line, writes_to_argument
 from chainrule.eager.tensor import Tensor, edge_of, leaf
 from chainrule.eager.trees import flatten, mapped
 
@@ -74,6 +74,8 @@ class Derivative(levels.Transform):
         if self.was_made(root) or (noted is not None and noted[0]() is root):
             return
         if any(root is root_of(x._bottom()) for x in self.inputs):
+            if levels.differentiating.get():
+                raise RuntimeError(writes_to_argument())
             return
         node: Any = root.node.node if type(root.node) is Port else root.node
         line = source_line(notice.user_frame())

@@ -51,9 +51,9 @@ def layout_of(key: tuple[Any, ...], arrays: Sequence[Any], ndim: int) -> Layout:
         used += next(ranks)[1] if part is HOLE else int(part is not None and part is not Ellipsis)
     for part in key:
         parts += [slice(None)] * (ndim - used) if part is Ellipsis else [part]
-    holes = [k for k, part in enumerate(parts) if part is HOLE]
-    together = holes == list(range(holes[0], holes[-1] + 1))
-    return Layout(holes[0], max(_rank(a)[0] for a in arrays), together)
+    holes = [k for k, part in enumerate(key) if part is HOLE]
+    together = holes == list(range(holes[0], holes[-1] + 1))  # dots that stand for no axis count as well
+    return Layout(parts.index(HOLE), max(_rank(a)[0] for a in arrays), together)
 
 
 def _rank(array: Any) -> tuple[int, int]:
@@ -79,6 +79,8 @@ def for_all(call: Call, key: Any, numbers: Sequence[int], ndim: int) -> Indexing
     """The indexing of all samples, whose index arrays are the operands of these numbers; None for masks that differ."""
     key = key if isinstance(key, tuple) else (key,)
     arrays = [call.operands[i] for i in numbers]
+    if not arrays:
+        return Indexing(with_batch(key), [], None)
     if any(call.holds(i) and is_mask(call.operands[i]) for i in numbers):
         return None
     before, indices, together = layout_of(key, arrays, ndim)
@@ -128,7 +130,7 @@ def setitem(call: Call) -> Any:
     arrays = list(call.operands[2:])
     shape = selected_shape(call.shape(0), call.params["key"], arrays)
     key = call.params["key"]
-    how = for_all(call, key, range(2, len(call.operands)), call.ndim(0)) if arrays else Indexing(with_batch(key), [], None)
+    how = for_all(call, key, range(2, len(call.operands)), call.ndim(0))
     if how is None:
         return NotImplemented
     y = call.operands[1]
@@ -199,6 +201,8 @@ def _slices_apart(call: Call, axis: int) -> Any:
 def take(call: Call) -> Any:
     axis = call.params["axis"]
     n = call.ndim(0)
+    if axis is not None and n == 0:
+        return NotImplemented
     if axis is None:
         if not call.holds(0):
             return F.take(call.bare(0), call.bare(1), axis=None)

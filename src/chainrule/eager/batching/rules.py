@@ -16,7 +16,7 @@ from chainrule.core.primitive import COMPOSITE, ELEMENTWISE, Primitive
 from chainrule.eager import duals, refusals, tape
 from chainrule.eager.batching import axes, images, indexing, products, shapes
 from chainrule.eager.batching.tensor import Batched, Call, Rule, batched, layers, rank_of, values_of
-from chainrule.eager.levels import Batch
+from chainrule.eager.levels import Batch, differentiating
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import ShapeError
@@ -59,8 +59,9 @@ def loss(call: Call) -> Any:
 
 
 def conjugate(call: Call) -> Any:
-    """What is real is its own conjugate."""
-    return same(call) if call.values(0).is_complex() else call.values(0)
+    """What is real is its own conjugate (to NumPy's users a copy)."""
+    x = call.values(0)
+    return same(call) if x.is_complex() else F.copy(x) if differentiating.get() else x
 
 
 def square(call: Call) -> Any:
@@ -68,6 +69,13 @@ def square(call: Call) -> Any:
     if call.ndim(0) < 2:
         raise ShapeError(f"linalg.{call.primitive.name}: The input tensor A must have at least 2 dimensions.")
     return same(call)
+
+
+def triangle(call: Call) -> Any:
+    """Part of each matrix; NumPy makes a vector the rows of one."""
+    x = call.values(0)
+    n = x.array.shape[-1]
+    return call.run(x if call.ndim(0) != 1 else F.broadcast_to(F.expand_dims(x, axis=1), (call.size, n, n)))
 
 
 def view_as_complex(call: Call) -> Any:
@@ -181,8 +189,9 @@ def blanks(call: Call) -> list[Any]:
 BY_NAME: Final[dict[str, Rule]] = {
     **dict.fromkeys(("fill", "overwrite", "zero"), filling),
     "conjugate": conjugate, "view_as_complex": view_as_complex,
-    **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real", "tril",
-                     "triu", "together"), same),
+    **dict.fromkeys(("real", "imag", "copy", "ascontiguousarray", "view_as_real",
+                     "together"), same),
+    "tril": triangle, "triu": triangle,
     **dict.fromkeys(("inv", "det", "slogdet", "cofactor"), square),
     "cast": cast,
     "complex_of": elementwise, "exp_known": elementwise, "binary_cross_entropy": loss,

@@ -91,6 +91,10 @@ def t(call: Call) -> Any:
 
 def concatenate(call: Call) -> Any:
     n = max(call.ndim(i) for i in range(len(call.operands)))
+    if call.params["axis"] is None:
+        rows = [F.reshape(call.values(i), (call.size, -1)) if call.holds(i) else F.reshape(call.values(i), (1, -1))
+                for i in range(len(call.operands))]  # fmt: skip
+        return F.concatenate(*(F.broadcast_to(x, (call.size, x.array.shape[1])) for x in rows), axis=1)
     return F.concatenate(*(call.values(i) for i in range(len(call.operands))), axis=past(call.params["axis"], n))
 
 
@@ -124,7 +128,7 @@ def pad(call: Call) -> Any:
 
 def tile(call: Call) -> Any:
     reps = call.params["reps"]
-    reps = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
+    reps = tuple(reps) if hasattr(reps, "__len__") else (reps,)
     rank = max(len(reps), call.ndim(0))
     return F.tile(lengthened(call, 0, rank), reps=(1, *(1,) * (rank - len(reps)), *reps))
 

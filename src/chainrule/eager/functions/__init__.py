@@ -34,7 +34,8 @@ METHODS_ONLY: Final = (
 HELPERS: Final = (
     "getitem", "index_error", "normal_key", "check_index", "check_range", "too_large", "cast_for", "check_dtype",
     "vector_norm", "dtype_asked", "alias", "result_text", "named_pair", "H", "T", "mH", "mT",
-    "multi_dot", "is_simple", "has_numbers", "check_strides", "laid_out", "correction_of", "not_implemented_for",
+    "multi_dot", "is_simple", "has_numbers", "is_number", "numbers_among", "check_strides", "laid_out", "correction_of",
+    "not_implemented_for",
 )  # fmt: skip; for other rooms
 STORED: Final = {  # which take out=
     "add", "sub", "rsub", "div", "pow", "clamp", "round", "where", "masked_fill", "sum", "mean", "prod", "max", "min",

@@ -10,7 +10,7 @@ from chainrule.core.box import NUMBERS, Box
 from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.data import number_for
-from chainrule.eager.functions.indexing import differentiating, has_numbers, index_error, is_simple, normal_key
+from chainrule.eager.functions.indexing import differentiating, has_numbers, index_error, is_simple, normal_key, numbers_among
 from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, unrecorded
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.specialise import F
@@ -25,21 +25,23 @@ from chainrule.ops.strided import distinct, on_memory
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
     if stored_at_once(input, key, value):
-        return
+        return None
     try:
         static, arrays = indexing.split_key(normal_key(key))
         if value is None:
             raise TypeError
         value = number_for(input, value)
         if arrays and has_numbers(static):
+            if differentiating():
+                return setitem(input, indexing.filled(indexing.holes(static), tuple(numbers_among(static, arrays))), value)
             first, static = indexing.in_two_steps(static, arrays)
             setitem(F.getitem(input, first), indexing.filled(static, tuple(arrays)), value)
-            return
+            return None
         if isinstance(value, (list, tuple)):
             raise TypeError
         if input.level or getattr(value, "level", 0) or (arrays and any(isinstance(a, Tensor) for a in arrays)):
             store_batched(input, static, arrays, value)
-            return
+            return None
         if not arrays and is_view(input):
             place: Any = F.getitem(input, static)  # where several elements may share a place, all of these are written
             if not isinstance(value, Tensor) or not same_place(value.array, place.array):
@@ -47,7 +49,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             else:
                 check_writable(place, recording=modes.is_grad_enabled() and is_recorded(place), whole=False)
                 touch(input)
-            return
+            return None
         if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if arrays and isinstance(value, Tensor) and value.dtype is not input.dtype and value.ndim:
@@ -67,13 +69,14 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             if not arrays and same_place(raw, input.array[full]):
                 check_writable(input, recording=modes.is_grad_enabled() and is_recorded(input), whole=False)
                 touch(input)  # x[i] += y, which has written already
-                return
+                return None
             raw = raw.copy()
 
         def store() -> None:
             writable(input.array, full)[full] = raw
 
-        assign(input, SETITEM, [operand if isinstance(value, Tensor) else np.asarray(value), *arrays], {"key": static}, store)
+        assign(input, SETITEM, [operand if isinstance(value, Tensor) else np.asarray(value), *arrays], {"key": static}, store,
+               None if arrays else full)  # fmt: skip
     except (ValueError, IndexError, TypeError) as fault:
         smaller = _trimmed(input, key, value)
         if smaller is None:
@@ -90,7 +93,7 @@ def stored_at_once(input: Any, key: Any, value: Any) -> bool:
         input.array[key] = value.array if type(value) is Tensor else value
     except (ValueError, IndexError, TypeError):
         return False
-    log_write(input)
+    log_write(input, key)
     return True
 
 

@@ -36,6 +36,8 @@ def getitem(input: Any, key: Any) -> Any:
         if not arrays:
             return F.getitem(input, basic)
         if has_numbers(basic):
+            if differentiating():
+                return F.take_items(input, *numbers_among(basic, arrays), key=indexing.holes(basic))
             first, basic = indexing.in_two_steps(basic, arrays)
             input = F.getitem(input, first)
         return F.take_items(input, *arrays, key=basic)
@@ -56,6 +58,8 @@ SIMPLE: Final = frozenset((int, slice))
 
 def normal_key(key: Any) -> Any:
     """A key in NumPy's terms: index tensors as arrays (a single whole number as that number), lists as arrays."""
+    if isinstance(key, list) and differentiating():
+        return np.asarray(key)
     if isinstance(key, list) and len(key) < 32 and any(_is_part(part) for part in key):
         notice(AS_SEQUENCE)
         key = tuple(key)
@@ -79,7 +83,19 @@ def _is_plain(part: Any) -> bool:
 
 def has_numbers(key: Any) -> bool:
     """Whether a key has whole numbers beside index arrays (torch, unlike NumPy, takes what they name first)."""
-    return isinstance(key, tuple) and any(type(part) is int or isinstance(part, np.integer) for part in key)
+    return isinstance(key, tuple) and any(map(is_number, key))
+
+
+def numbers_among(key: tuple[Any, ...], arrays: list[Any]) -> list[Any]:
+    """The index arrays of a key, its whole numbers being some as well: to NumPy they are."""
+    rest = iter(arrays)
+    return [next(rest) if part is indexing.HOLE else np.asarray(part) for part in key
+            if part is indexing.HOLE or is_number(part)]  # fmt: skip
+
+
+def is_number(part: Any) -> bool:
+    """Whether a part of a key is a whole number."""
+    return type(part) is int or isinstance(part, np.integer)
 
 
 def _normal_part(part: Any) -> Any:

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core import spec
-from chainrule.core.box import Box, dispatch
-from chainrule.core.primitive import TABLE
+from chainrule.core.box import Box
 from chainrule.eager.functions.axes import no_tensor
 from chainrule.eager.functions.reductions import result_text
 from chainrule.eager.functions.shapes import stack
@@ -128,7 +127,7 @@ def einsum(equation: Any, *operands: Any) -> Any:
         operands = tuple(operands[0])
     try:
         spelled = linalg.explicit(equation, [x.ndim for x in operands])
-        return dispatch(TABLE[linalg.einsum], operands, {"subscripts": spelled})
+        return linalg.summed(*operands, subscripts=spelled)
     except (ValueError, AttributeError):
         error = _einsum_error(equation, operands)
         if error is None:

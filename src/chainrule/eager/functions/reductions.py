@@ -36,7 +36,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | No
         keepdims: bool = False) -> Any:  # fmt: skip
     """The sum over ``dim`` (all elements)."""
     try:
-        if dim is None and axis is None and dtype is None and input.lane.plain:
+        if dim is None and axis is None and dtype is None and not (keepdim or keepdims) and input.lane.plain:
             return F.sum(input)
     except AttributeError:
         raise no_tensor("sum", input=input) from None
