@@ -359,3 +359,49 @@ def test_running_statistics_have_no_derivative_in_any_mode() -> None:
         for asked in (lambda f=f: func.grad(f)(m), lambda f=f: func.jvp(f, (m,), (m,))):
             with pytest.raises(RuntimeError, match=r"'native_batch_norm' is not differentiable .* argument 'running_"):
                 asked()
+
+
+def test_an_ensemble_with_batch_norm_trains_its_running_statistics() -> None:
+    layers = [cr.nn.BatchNorm1d(2) for _ in range(3)]
+    parameters, buffers = func.stack_module_state(layers)
+    x = cr.arange(24.0).reshape(3, 4, 2) ** 2
+
+    def model(parameters: Any, buffers: Any, x: Any) -> Any:
+        return func.functional_call(layers[0], (parameters, buffers), (x,))
+
+    found = func.vmap(model)(parameters, buffers, x)
+    for k, layer in enumerate(layers):
+        assert cr.allclose(found[k], layer(x[k]), atol=1e-6)
+        for name, buffer in layer.named_buffers():
+            assert cr.allclose(buffers[name][k], buffer), name
+    evaluated = func.vmap(lambda m, s, x: cr.nn.functional.batch_norm(x, m, s), in_dims=(0, 0, None))(
+        buffers["running_mean"], buffers["running_var"], x[0])  # fmt: skip
+    assert cr.allclose(evaluated[1], layers[1].eval()(x[0]), atol=1e-5)
+    with pytest.raises(RuntimeError, match="inplace arithmetic"):
+        func.vmap(lambda x: cr.nn.functional.batch_norm(x, cr.zeros(2), cr.ones(2), training=True))(x)
+
+
+def test_equations_of_a_stack_with_a_vector_of_each_sample() -> None:
+    stack, right = cr.stack([cr.eye(3) * 2, cr.eye(3) * 4]), cr.arange(6.0).reshape(2, 3)
+    found = func.vmap(lambda b: cr.linalg.solve(stack, b))(right)
+    assert found.tolist() == [cr.linalg.solve(stack, b).tolist() for b in right]
+    slopes = func.vmap(func.grad(lambda b: (cr.linalg.solve(stack, b) ** 2).sum()))(right)
+    assert cr.allclose(slopes, right * (2 / 4 + 2 / 16))
+
+
+def test_after_a_write_to_what_it_made_a_function_is_still_called_sample_by_sample_where_it_must() -> None:
+    def places(x: Any) -> Any:
+        y = x * 1
+        y[0] = 5.0
+        return y.median(0).values
+
+    x = cr.arange(6.0).reshape(2, 3)
+    with pytest.warns(UserWarning, match="one sample after the other"):
+        assert func.vmap(places)(x).tolist() == [places(row).item() for row in x]
+
+    def to_argument(x: Any) -> Any:
+        x[0] = x[0] + 1
+        return x.median(0).values
+
+    with pytest.raises(RuntimeError, match="looks at the values"):
+        func.vmap(to_argument)(x)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import chainrule as cr
-from chainrule import func
+from chainrule import func, nn
 from chainrule.eager import levels, writes
 
 X = cr.tensor([1.0, 2.0])
@@ -160,3 +160,15 @@ def test_short_forms_are_for_transforms(name: str) -> None:
     square = cr.custom_vjp(lambda g, x: 2 * g * x)(lambda x: x * x)
     TRANSFORMS[name](lambda x: square(x).sum(), X)
     assert func.vmap(func.grad(lambda x: square(x).sum()))(cr.ones(3, 2)).tolist() == [[2.0, 2.0]] * 3
+
+
+def test_modules_made_inside_are_their_own() -> None:
+    """Their parameters are filled in place when they are made, which writes to nothing that was captured."""
+    x = cr.ones(3)
+    for make in (lambda: nn.Linear(3, 2), lambda: nn.LayerNorm(3), lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh())):
+        assert func.grad(lambda x, make=make: make()(x).sum() * 0)(x).tolist() == [0, 0, 0]
+        assert func.jvp(lambda x, make=make: make()(x) * 0, (x,), (x,))[1].abs().sum() == 0
+    captured = cr.ones(3)
+    with pytest.raises(RuntimeError, match="would mutate a captured Tensor"):
+        func.grad(lambda x: (nn.init.zeros_(nn.Parameter(captured)) * x).sum())(x)
+    assert captured.tolist() == [1, 1, 1]

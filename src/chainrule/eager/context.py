@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.core.rules import SPENT
-from chainrule.core.sweep import Node
-from chainrule.eager import modes, saved
+from chainrule.core.sweep import Node, Port
+from chainrule.eager import duals, modes, saved
 from chainrule.eager.gradfn import GradFn
+from chainrule.eager.levels import Level
 from chainrule.eager.tensor import Tensor, edge_of, wrap
 from chainrule.eager.writes import check_unwritten, numbered_output, output_of
 from chainrule.errors import GraphError
@@ -21,6 +22,7 @@ class Output(NamedTuple):
 
     array: np.ndarray
     number: int
+    tangents: tuple[tuple[Level, Tensor], ...] = ()
 
 
 class Pushing:
@@ -153,6 +155,22 @@ def kept_value(k: int, value: Any, *outputs: tuple[Any, ...]) -> Any:
     return Pair(saved.Packed(hooks[-1].pack, hooks[-1].unpack, value.array), kept) if hooks else kept
 
 
+def keep_tangent(out: Tensor, number: int, level: Level, tangent: Tensor) -> None:
+    """Let the node that made ``out``, and saved it, know its tangent."""
+
+    def knowing(kept: Any) -> Any:
+        if isinstance(kept, Pair):
+            return Pair(kept.packed, knowing(kept.value))
+        if isinstance(kept, Output) and kept.number == number:
+            return kept._replace(tangents=(*kept.tangents, (level, tangent)))
+        return kept
+
+    edge = out._bottom().node
+    node = edge.node if type(edge) is Port else edge
+    if type(node) is Node and isinstance(node.params, FunctionCtx) and node.x is not None:
+        node.x = tuple(map(knowing, node.x))
+
+
 def _unpacked(node: Node, kept: Any) -> Tensor | None:
     """A saved value as the user gets it."""
     if kept is None:
@@ -164,7 +182,11 @@ def _unpacked(node: Node, kept: Any) -> Tensor | None:
         origin = numbered_output(node, kept.number) if isinstance(kept, Output) else output_of(edge_of(kept))
         check_unwritten(node, array, origin)
     if isinstance(kept, Output):
-        return wrap(array, node.form.port(node, kept.number))
+        t = wrap(array, node.form.port(node, kept.number))
+        for level, tangent in kept.tangents:
+            if level.alive:
+                duals.attach(t, level, tangent)
+        return t
     if array is kept.array:
         return kept  # type: ignore[no-any-return]
     t = wrap(array, edge_of(kept) if kept.node is not None else None)

@@ -15,6 +15,7 @@ from chainrule.core.spec import DType
 from chainrule.eager import levels, numpy_creation, numpy_values  # noqa: F401  (declare NumPy's names)
 from chainrule.eager.copying import of_class
 from chainrule.eager.data import array_of, check_fits, is_sequence
+from chainrule.eager.lane import own_lane
 from chainrule.eager.layout import Size, require_cpu
 from chainrule.eager.notice import notice
 from chainrule.eager.out import filling
@@ -119,10 +120,11 @@ def new_parameter(data: Tensor | None = None, requires_grad: bool = True) -> Par
     """A Parameter on the memory of ``data``."""
     t = object.__new__(Parameter)
     source = tensor([]) if data is None else data
-    t.array, t.lane = source.array, source.lane
+    t.array, t.lane = source.array, own_lane(source.lane)
     t.leaf = t.uncounted = False
     t.node = t._grad = t.base = t.hooks = None
     t.requires_grad = requires_grad
+    levels.remember_as(source, t)
     return t
 
 

@@ -155,10 +155,15 @@ def check_pair(x: Tensor, tangent: Tensor) -> None:
 
 
 def laid_out(x: Tensor, tangent: Tensor) -> Tensor:
-    """``tangent``, in row-major order if ``x`` is: what looks at the memory of the one looks at that of the other alike."""
-    if x.array.flags.c_contiguous and not tangent.array.flags.c_contiguous:
-        return F.ascontiguousarray(tangent)  # type: ignore[no-any-return]
-    return tangent
+    """``tangent``, in memory as ``x`` is: what looks at the memory of the one looks at that of the other alike."""
+    if x.array.flags.c_contiguous:
+        return tangent if tangent.array.flags.c_contiguous else F.ascontiguousarray(tangent)
+    strides = x.array.strides
+    if strides == tangent.array.strides or 0 in strides:
+        return tangent
+    order = sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))
+    rows = F.copy(F.ascontiguousarray(F.transpose(tangent, axes=tuple(order))))
+    return F.transpose(rows, axes=tuple(map(order.index, range(len(order)))))  # type: ignore[no-any-return]
 
 
 class stripped:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.core.sweep import Node, Port, project, sweep
-from chainrule.eager import modes, tasks, writes
+from chainrule.eager import modes, tasks, views, writes
 from chainrule.eager.accumulating import lock, owned, store
 from chainrule.eager.edges import GradientEdge, edge_at
 from chainrule.eager.hooks import retain_grad
@@ -63,6 +63,8 @@ def seeds(outputs: Sequence[Any], gradients: Any, tensors: bool) -> list[tuple[A
         seed = implicit_seed(y) if given[i] is None else checked_seed(i, y, given[i])
         if not y.requires_grad:
             raise GraphError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if y.lane.stale:
+            views.check_stale(y)
         edge = edge_at(y)
         if tensors:
             roots.append((edge, seed if isinstance(seed, Tensor) else wrap(seed)))
@@ -327,6 +329,7 @@ def grad_by_all(
     if any(g is None for g in checked):
         roots = seeds(outputs, checked, tensors)
     else:
+        views.check_all(outputs)
         roots = [(edge_at(y), g if tensors else g.array) for y, g in zip(outputs, checked, strict=True)]
     run(roots, retain_graph, False, arrived, finish, to_inputs=True)
     found = own_tensors(captured, inputs)

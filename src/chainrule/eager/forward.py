@@ -36,6 +36,7 @@ from chainrule.eager.quiet import is_quiet
 from chainrule.eager.saved import Packed
 from chainrule.eager.specialise import F, function_of
 from chainrule.eager.tensor import Parameter, Tensor, leaf, wrap
+from chainrule.ops import strided
 
 # Calls
 
@@ -64,12 +65,17 @@ def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: di
     for k, (part, tangent) in enumerate(zip(several(result), several(pushed), strict=True)):
         if tangent is not None and part.dtype.differentiable:
             slope = fitted(tangent, part)
-            if p.moves not in tape.VIEWS and (slope.base is not None or any(slope is other for other in tangents)):
+            if p.moves not in tape.VIEWS and (is_seen(slope) or any(slope is other for other in tangents)):
                 slope = F.copy(slope)  # it may be written to
             attach(part, level, slope)
             if k == 0:
                 keep(part, level, operands, tangents)
     return result
+
+
+def is_seen(tangent: Tensor) -> bool:
+    """Whether a tangent is a view of another tensor."""
+    return (tangent._bottom() if tangent.level else tangent).base is not None
 
 
 def is_plain(p: Primitive) -> bool:
@@ -314,16 +320,30 @@ def with_room(t: Tensor, level: Level, value: Tensor) -> Any:
     base = views.base_of(t)
     root = t if base is None else base
     have = tangent_of(root, level)
-    whole = value._for_each(wrap(np.zeros_like(root.array)) if have is None else have)
+    whole = value._for_each(wrap(zeros_laid_like(root.array)) if have is None else have)
     attach(root, level, whole)
     for _, view in list(views.live(root)):
-        window = views.window_of(view.array, root.array)
+        array, shown = root.array, whole
+        if view.dtype is not root.dtype:  # the real numbers that complex ones consist of, or the other way
+            retype = strided.view_as_complex if view.dtype.is_complex else strided.view_as_real
+            array, shown = retype.raw(array), getattr(F, retype.__name__)(whole)
+        window = views.window_of(view.array, array)
         if window is not None:
-            seen = F.as_strided(whole, window=window)
-            if not np.may_share_memory(seen._bottom().array, whole._bottom().array):
+            seen = F.as_strided(shown, window=window)
+            if view.array.size and not np.may_share_memory(seen._bottom().array, whole._bottom().array):
                 raise NotImplementedError("a tangent that differs from sample to sample, of a view of memory in another order")
             attach(view, level, seen)
     return tangent_of(t, level)
+
+
+def zeros_laid_like(array: np.ndarray) -> np.ndarray:
+    """Zeros in memory of their own, laid out as ``array`` is, gaps included."""
+    if array.flags.forc:
+        return np.zeros_like(array)
+    reach = [step * (n - 1) for n, step in zip(array.shape, array.strides, strict=True)]
+    start = -sum(min(far, 0) for far in reach)
+    memory = np.zeros((start + sum(max(far, 0) for far in reach)) // array.itemsize + 1, array.dtype)
+    return np.ndarray(array.shape, array.dtype, memory, start, array.strides)
 
 
 Tensor._process_dual = process_dual  # type: ignore[method-assign]

@@ -71,15 +71,15 @@ class Hooks:
         keeper = self.retained() if self.retained is not None else None
         if keeper is not None:
             with lock:
-                store(keeper, {keeper: t if isinstance(g, Tensor) else t.array})
-        return t if isinstance(g, Tensor) else t.array
+                store(keeper, {keeper: t if isinstance(g, Tensor) else bare(t)})
+        return t if isinstance(g, Tensor) else bare(t)
 
     def arriving(self, g: Any) -> Any:
         """The cotangent of a leaf after the hooks that its node runs before adding it up."""
         for hook in list(self.before.values()):
             t = g if isinstance(g, Tensor) else wrap(g)
             (t,) = _all_replaced(hook, hook((t,)), (t,))
-            g = t if isinstance(g, Tensor) else t.array
+            g = t if isinstance(g, Tensor) else bare(t)
         return g
 
     def stored(self, leaf: Tensor, g: Any) -> None:
@@ -229,7 +229,12 @@ def _boxed_part(part: Any) -> Any:
 
 
 def _unboxed(parts: Any, boxed: bool) -> list[Any]:
-    return list(parts) if boxed else [part.array if isinstance(part, Tensor) else part for part in parts]
+    return list(parts) if boxed else [bare(part) if isinstance(part, Tensor) else part for part in parts]
+
+
+def bare(t: Tensor) -> Any:
+    """The array of a cotangent, unless it is more than that: has a tangent, or a value for each sample of a batch."""
+    return t if t.level or t.lane.dual else t.array
 
 
 def hooked_form(node: Node) -> HookedForm:

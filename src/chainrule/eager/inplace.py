@@ -12,7 +12,7 @@ from chainrule.core import rules
 from chainrule.core.primitive import TABLE, Primitive
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import forward, levels, modes, tape, views, writes
+from chainrule.eager import duals, forward, levels, modes, tape, views, writes
 from chainrule.eager.hooks import hooks_of_edge
 from chainrule.eager.leaving import writes_to_argument
 from chainrule.eager.modes import NO_GRAD
@@ -121,7 +121,10 @@ def adopt(t: Tensor, result: Tensor, since: int | None = None) -> Tensor:
         if type(node) is Node:
             if node.out is result.array:
                 node.out = t.array
-            node.seq = next_seq()
+            if dual:
+                renumber([x.node for x in made], getattr(node, "seq", 0) if since is None else since)
+            else:
+                node.seq = next_seq()
         rebase(t, zeroed(t) if node is None else node)
     elif t.base is not None:
         views.written(t)
@@ -254,8 +257,11 @@ def history_of(view: Tensor, base: Tensor) -> Any:
 
 
 def catch_up(view: Tensor) -> None:
-    """Give a view whose base has been rewritten its history."""
+    """Give a view whose base has been rewritten its history. Its tangents stay."""
+    tangents = list(duals.layers(view))
     view.lane = LANES[view.array.dtype]
+    for lane in reversed(tangents):
+        duals.attach(view, lane.level, lane.tangent)
     base = views.base_of(view)
     if base is not None:
         view.node = history_of(view, base)
@@ -308,6 +314,20 @@ def keep_original(roots: list[Any], arrays: list[np.ndarray], since: int) -> Non
             at.x, at.y = kept.x, kept.y
         forward.keep_tangents(at, at_risk)
         stack += at.form.edges(at)
+
+
+def renumber(roots: list[Any], since: int) -> None:
+    """Let the nodes made since then, from these down, be newer than the last write, in the order that they have."""
+    found: dict[Node, None] = {}
+    stack = list(roots)
+    while stack:
+        at = stack.pop()
+        at = at.node if type(at) is Port else at
+        if type(at) is Node and at.seq >= since and at not in found:
+            found[at] = None
+            stack += at.form.edges(at)
+    for node in sorted(found, key=lambda node: node.seq):
+        node.seq = next_seq()
 
 
 def write(t: Tensor, ufunc: np.ufunc, y: Any) -> Tensor:

@@ -53,7 +53,7 @@ class Transform(Level):
 class Batch(Level):
     """The level of one `vmap`: how many samples there are, and how random numbers are drawn for them."""
 
-    __slots__ = ("lenient", "randomness", "size", "wrote")
+    __slots__ = ("given", "lenient", "randomness", "size", "wrote")
     wrapper = "BatchedTensor(lvl={}, bdim=0, value="
 
     def __init__(self, number: int, size: int, randomness: str) -> None:
@@ -61,7 +61,8 @@ class Batch(Level):
         self.size = size
         self.randomness = randomness  # "error", "different" or "same"
         self.lenient = False  # whether Functions that are not for transforms are called for one sample after the other
-        self.wrote = False  # whether anything was written in place: then the function cannot be called a second time
+        self.given: set[int] = set()  # the memory of the arguments
+        self.wrote = False  # whether that was written to: then the function cannot be called a second time
 
 
     def holds(self, t: Any) -> bool:
@@ -103,6 +104,13 @@ def remember(t: Any) -> None:
     """``t`` was made within the derivatives that are under way."""
     for level in present():
         if isinstance(level, Transform):
+            level.remember(t)
+
+
+def remember_as(source: Any, t: Any) -> None:
+    """``t``, on the memory of ``source``, was made within those derivatives in which that was made."""
+    for level in present():
+        if isinstance(level, Transform) and level.was_made(source):
             level.remember(t)
 
 

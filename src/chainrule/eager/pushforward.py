@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.eager import duals, modes, views
-from chainrule.eager.context import FunctionCtx, Pushing
+from chainrule.eager.context import FunctionCtx, Pushing, keep_tangent
 from chainrule.eager.levels import Level
 from chainrule.eager.pullback import type_text
 from chainrule.eager.tensor import Tensor, zeros_of
@@ -55,6 +55,8 @@ def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], 
         return
     if not isinstance(tangent, Tensor):
         raise RuntimeError(f"expected Variable or None (got {type_text(tangent)}) for grad output {k}.")
+    if not tangent.dtype.differentiable:
+        raise RuntimeError(f"Function's jvp returned a tangent of {tangent.dtype} for output {k}, which is of {out.dtype}.")
     if tangent.array.shape != out.array.shape:
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
@@ -75,6 +77,7 @@ def put(k: int, out: Tensor, tangent: Any, level: Level, args: tuple[Any, ...], 
     if seen:
         check_view(tangent, [t for t in seen if t is not None])
     duals.attach(out, level, tangent)
+    keep_tangent(out, k, level, tangent)
 
 
 def check_view(tangent: Tensor, seen: list[Tensor]) -> None:

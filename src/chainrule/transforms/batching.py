@@ -22,6 +22,7 @@ from chainrule.eager.generator import default_generator
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.trees import Structure, flatten, spread, unflatten
+from chainrule.ops.strided import owner_of
 
 RANDOM = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
@@ -118,6 +119,7 @@ class Mapping(NamedTuple):
         batch = levels.Batch(levels.next_number(), size, self.randomness)
         levels.begin(batch)
         try:
+            batch.given = {id(owner_of(x._bottom().array)) for x in leaves if isinstance(x, Tensor)}
             given = [x if axis is None else batched(moved(x, axis, 0), batch) for x, axis in zip(leaves, axes, strict=True)]
             outputs, structure = flatten(self.fun(given))
             places = checked_spread(self.name, self.out_dims, structure)

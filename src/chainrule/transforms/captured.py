@@ -7,15 +7,17 @@ functions make inside is remembered; anything else is kept as it was, and put ba
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.core.rules import next_seq
 from chainrule.core.sweep import Node, Port
-from chainrule.eager import duals, levels, notice, tasks, views, writes
+from chainrule.eager import duals, levels, modes, notice, tasks, views, writes
 from chainrule.eager.batching.tensor import Batched, batched
-from chainrule.eager.lane import own_lane
+from chainrule.eager.functions.viewing import alias
+from chainrule.eager.lane import LANES, own_lane
 from chainrule.eager.leaving import source_line, writes_to_argument
 from chainrule.eager.tensor import Tensor, edge_of, leaf
 from chainrule.eager.trees import flatten, mapped
@@ -99,6 +101,27 @@ class Derivative(levels.Transform):
             restore(t, values)
         if captured:
             raise RuntimeError(CAPTURED.format(captured[0][2]))
+
+
+def outside_inference(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """``fun``, a derivative, as it is outside of inference_mode: what it records is its own affair."""
+
+    @functools.wraps(fun)
+    def outside(*args: Any, **kwargs: Any) -> Any:
+        if not modes.is_inference_mode_enabled():
+            return fun(*args, **kwargs)
+        with modes.inference_mode(False):
+            return fun(*args, **kwargs)
+
+    return outside
+
+
+def normal_alias(x: Tensor) -> Tensor:
+    """A view of ``x``, a normal tensor even if x is one of inference_mode's."""
+    t: Tensor = alias(x)
+    if t.lane.inference and not t.lane.dual:
+        t = leaf(t.array, LANES[t.array.dtype])
+    return t
 
 
 CAPTURED = (

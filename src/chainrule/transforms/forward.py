@@ -10,10 +10,11 @@ from chainrule.eager.batching.tensor import Batched, batched, layers
 from chainrule.eager.functions.viewing import alias
 from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.eager.trees import Structure, flatten, unflatten
-from chainrule.transforms.captured import Derivative
+from chainrule.transforms.captured import Derivative, normal_alias, outside_inference
 from chainrule.transforms.reverse import called, checked_outputs, depends_on_more, freed, in_batches, parts_of, pulled, watched
 
 
+@outside_inference
 def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, strict: bool = False,
         has_aux: bool = False) -> Any:  # fmt: skip
     """``func(*primals)``, and its derivative along ``tangents``: the Jacobian times these.
@@ -26,7 +27,7 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     (tensor([0.0000, 0.8415]), tensor([1.0000, 0.5403]))
     """
     inputs, directions, structure = checked("jvp(f, primals, tangents)", primals, tangents)
-    return along(func, [alias(x) for x in inputs], directions, structure, strict, has_aux)
+    return along(func, [normal_alias(x) for x in inputs], directions, structure, strict, has_aux)
 
 
 def along(func: Callable[..., Any], mine: list[Any], directions: list[Any], structure: Structure, strict: bool = False,
@@ -46,6 +47,7 @@ def along(func: Callable[..., Any], mine: list[Any], directions: list[Any], stru
     return (value, slope, aux) if has_aux else (value, slope)
 
 
+@outside_inference
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """``func(*primals)``, and its derivative there as a linear function of tangents, which does not call ``func`` again.
 
@@ -125,7 +127,7 @@ def checked_primal(x: Any) -> None:
 
 def dual(x: Tensor, tangent: Tensor, level: levels.Level) -> Tensor:
     """A view of ``x`` with this tangent."""
-    return duals.attach(alias(x), level, duals.laid_out(x, tangent))
+    return duals.attach(normal_alias(x), level, duals.laid_out(x, tangent))
 
 
 def parted(y: Tensor, level: levels.Level, strict: bool) -> tuple[Tensor, Tensor]:

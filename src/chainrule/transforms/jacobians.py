@@ -12,7 +12,7 @@ from chainrule.eager import modes
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.eager.trees import flatten, unflatten
 from chainrule.transforms.batching import for_each, vmap
-from chainrule.transforms.captured import Derivative
+from chainrule.transforms.captured import Derivative, outside_inference
 from chainrule.transforms.forward import checked_primal, dual, parted, primal_tree
 from chainrule.transforms.reverse import (
     Argnums,
@@ -53,6 +53,7 @@ def by_rows(
 ) -> Callable[..., Any]:
     """`jacrev`, whatever the numbers."""
 
+    @outside_inference
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
@@ -99,6 +100,7 @@ def by_columns(
 ) -> Callable[..., Any]:
     """`jacfwd`, whatever the numbers: of complex ones, the derivative along the real axis."""
 
+    @outside_inference
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])

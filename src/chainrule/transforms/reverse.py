@@ -14,11 +14,10 @@ import numpy as np
 
 from chainrule.eager import duals, engine, levels, modes, tasks
 from chainrule.eager.batching.tensor import Batched, Unbatched, batched, innermost, layers, values_of
-from chainrule.eager.functions.viewing import alias
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, edge_of, wrap, zeros_of
 from chainrule.eager.trees import flatten, mapped, unflatten
-from chainrule.transforms.captured import Derivative
+from chainrule.transforms.captured import Derivative, normal_alias, outside_inference
 
 Argnums = int | tuple[int, ...]
 
@@ -53,6 +52,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     """
 
     @functools.wraps(func)
+    @outside_inference
     def both(*args: Any, **kwargs: Any) -> Any:
         which = chosen(argnums, args)
         inputs, structure = flatten([args[k] for k in which])
@@ -79,6 +79,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
     return both
 
 
+@outside_inference
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """``func(*primals)``, and the function that takes cotangents of the outputs back to a tuple of those of the inputs.
 
@@ -169,7 +170,7 @@ def tells_samples_apart(batch: levels.Batch, inputs: Sequence[Tensor]) -> bool:
 def in_batches(x: Any, batches: Sequence[levels.Batch]) -> Tensor:
     """An alias of ``x`` that records, with a value for each sample of all these batches."""
     if not batches:
-        t: Tensor = alias(x)
+        t = normal_alias(x)
         t.leaf = t.leaf or t.node is None
         return t
     *around, batch = batches

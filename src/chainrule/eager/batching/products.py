@@ -71,6 +71,9 @@ def einsum(call: Call) -> Any:
 def solve(call: Call) -> Any:
     """Equations, each sample its own."""
     a, b = call.shape(0), call.shape(1)
+    if len(b) == 1 and len(a) > 2:  # of a stack of matrices: the vector for each
+        columns = F.expand_dims(lengthened(call, 1, len(a) - 1), axis=-1)
+        return F.squeeze(F.solve(call.values(0), F.broadcast_to(columns, (call.size, *a[:-1], 1))), axis=-1)
     if len(b) == 1 or b == a[:-1]:
         return F.squeeze(F.solve(lengthened(call, 0, len(b) + 1), F.expand_dims(call.values(1), axis=-1)), axis=-1)
     rank = max(len(a), len(b))

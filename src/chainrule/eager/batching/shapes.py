@@ -166,8 +166,9 @@ def trace(call: Call) -> Any:
 def as_strided(call: Call) -> Any:
     window, values = call.params["window"], call.values(0)
     step, *layout = (stride // values.array.itemsize for stride in values.array.strides)
-    if tuple(layout) != window.layout:  # the samples will be laid out as it says, and may not overlap then
-        step = _apart(call, window)
+    apart = _apart(call, window)
+    if tuple(layout) != window.layout or abs(step) < apart:  # the samples will be laid out apart, as it says
+        step = apart
     return F.as_strided(values, window=for_each(window, call.size, step))
 
 
@@ -192,7 +193,7 @@ def for_each(window: Window, size: int, step: int) -> Window:
 
 def _apart(call: Call, window: Window) -> int:
     """How far apart samples may lie so that neither they nor what is seen of them overlap."""
-    shape = tuple(call.params.get("shape") or call.shape(0))
+    shape = tuple(call.params["shape"] if "shape" in call.params else call.shape(0))
     inside, seen = reach(shape, window.layout), reach(window.shape, window.strides, window.offset)
     return max(inside[1], seen[1]) - min(inside[0], seen[0]) + 1
 

@@ -23,6 +23,7 @@ from chainrule.eager.specialise import F, function_of
 from chainrule.eager.tensor import Tensor, wrap
 from chainrule.errors import type_name
 from chainrule.ops.shaping import broadcastable
+from chainrule.ops.strided import owner_of
 
 
 class Flags:
@@ -149,7 +150,10 @@ class Batched(Tensor):
 
     def attached(self, level: Level, tangent: Tensor) -> Tensor:
         """self, its values having this tangent: a derivative of all samples is that of each."""
-        duals.attach(self.values, level, values_of(tangent, self.batch))
+        own = values_of(tangent, self.batch)
+        if self.batch not in layers(tangent):  # one that all samples share is to have room for each of them
+            own = duals.laid_out(self.values, F.copy(own))
+        duals.attach(self.values, level, own)
         return self
 
     def tangent_at(self, level: Level) -> Tensor | None:
@@ -277,7 +281,7 @@ class Batched(Tensor):
             since = getattr(result._bottom().node, "seq", None) if since is None else since
             plain = F.reshape(result.values, (self.batch.size, *(1,) * missing, *given)) if missing else result.values
         inplace.adopt(t.values, plain, since)
-        self.batch.wrote = True
+        self.batch.wrote = self.batch.wrote or id(owner_of(t._bottom().array)) in self.batch.given
         return t
 
     def __repr__(self) -> str:

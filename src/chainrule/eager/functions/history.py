@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.core import spec
 from chainrule.core.spec import DType
-from chainrule.eager import views
+from chainrule.eager import duals, views
 from chainrule.eager.creation import checked_dtype
 from chainrule.eager.layout import CONTIGUOUS_FORMAT, PRESERVE_FORMAT, Device, MemoryFormat, require_cpu
 from chainrule.eager.specialise import F
@@ -99,6 +99,7 @@ def detach_(input: Any) -> Any:
         )
     input.node = None
     input.leaf = False
+    input.lane = duals.bare(input.lane)
     return input
 
 

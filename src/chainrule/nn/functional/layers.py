@@ -238,17 +238,29 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         if x.size // (x.shape[1] or 1) <= 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
         out = _in_dtype_of(input, F.batch_norm(input, weight, bias, None, eps=eps))
-        _track(x, running_mean, running_var, momentum)
+        track = _track_samples if any(t is not None and t.level for t in (input, running_mean, running_var)) else _track
+        track(input, running_mean, running_var, momentum)
         return out
     if running_mean is None or running_var is None:
         raise Refusal("Expected running_mean and running_var to be defined when training=False")
     refuse_derivative("native_batch_norm", running_mean=running_mean, running_var=running_var)
-    statistics = wrap(np.stack([running_mean.array, running_var.array]))
+    statistics = F.stack(running_mean.detach(), running_var.detach(), axis=0)
     return _in_dtype_of(input, F.batch_norm(input, weight, bias, statistics, eps=eps))
 
 
-def _track(x: Any, running_mean: Any, running_var: Any, momentum: float) -> None:
+def _track_samples(input: Any, running_mean: Any, running_var: Any, momentum: float) -> None:
+    """`_track` within `vmap`, where each sample is a batch."""
+    axes = (0, *range(2, input.ndim))
+    with modes.no_grad():
+        x = input.detach()
+        for running, now in ((running_mean, x.mean(axes)), (running_var, x.var(axes, correction=1))):
+            if running is not None:
+                running.copy_(running * (1 - momentum) + now * momentum)
+
+
+def _track(input: Any, running_mean: Any, running_var: Any, momentum: float) -> None:
     """Move the running statistics towards those of the batch (the variance divided by n - 1)."""
+    x = input.array
     axes = (0, *range(2, x.ndim))
     for running, now in ((running_mean, x.mean(axes)), (running_var, x.var(axes, ddof=1))):
         if running is not None:

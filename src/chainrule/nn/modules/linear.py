@@ -11,7 +11,8 @@ from chainrule.core import spec
 from chainrule.core.spec import DType
 from chainrule.eager.creation import checked_dtype
 from chainrule.eager.layout import require_cpu
-from chainrule.eager.tensor import Parameter, Tensor, wrap
+from chainrule.eager.numpy_creation import made
+from chainrule.eager.tensor import Parameter, Tensor
 from chainrule.nn import functional as F
 from chainrule.nn import init
 from chainrule.nn.modules.module import Module
@@ -21,7 +22,7 @@ def new_parameter(shape: tuple[int, ...], device: Any, dtype: DType | None, valu
     """A parameter of ``shape``, for `init` to fill."""
     require_cpu(device)
     found = checked_dtype("empty", dtype, spec.default_float())
-    return Parameter(wrap(np.full(shape, value, found.numpy)))
+    return Parameter(made(np.full(shape, value, found.numpy)))
 
 
 def uniform_by_fan(weight: Tensor, bias: Tensor | None) -> None:
