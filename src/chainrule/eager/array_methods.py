@@ -32,7 +32,7 @@ def sort(t: Any, axis: int = -1, **how: Any) -> None:
 
 
 MEANT: Final[dict[str, Callable[..., Any]]] = {
-    "std": np.std, "var": np.var, "max": np.max, "min": np.min, "mean": np.mean, "prod": np.prod, "dot": np.dot,
+    "std": np.std, "var": np.var, "max": np.max, "min": np.min, "prod": np.prod, "dot": np.dot,
     "cumsum": np.cumsum, "cumprod": np.cumprod, "round": np.round, "repeat": np.repeat, "take": np.take, "argsort": np.argsort,
     "nonzero": np.nonzero, "ravel": np.ravel, "transpose": transpose, "sort": sort,
     "flatten": lambda t, order="C": F.copy(np.ravel(t, order)), "diagonal": np.diagonal, "trace": np.trace,

@@ -8,6 +8,7 @@ from chainrule.core import spec
 from chainrule.core.box import Box
 from chainrule.core.spec import DType
 from chainrule.eager.functions.axes import axes_of, axis_of, no_tensor
+from chainrule.eager.levels import differentiating
 from chainrule.eager.notice import notice
 from chainrule.eager.specialise import F
 from chainrule.errors import IndexRefusal, Refusal, not_a_tensor, type_name
@@ -49,7 +50,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | N
          keepdims: bool = False) -> Any:  # fmt: skip
     """The mean over ``dim`` (all elements)."""
     _tensor("mean", input)
-    if dtype is None and not input.dtype.differentiable:
+    if dtype is None and not input.dtype.differentiable and not differentiating.get():
         raise Refusal(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {type_name(input.dtype)}"
