@@ -405,3 +405,40 @@ def test_after_a_write_to_what_it_made_a_function_is_still_called_sample_by_samp
 
     with pytest.raises(RuntimeError, match="looks at the values"):
         func.vmap(to_argument)(x)
+
+
+def unrecorded(x: Any) -> Any:
+    with cr.no_grad():
+        return x * x
+
+
+def stored_twice(x: Any) -> Any:
+    y = x.clone()
+    y[[0, 0]] = x[:2]
+    return y
+
+
+def overwritten(x: Any) -> Any:
+    y = x.exp()
+    return y.mul_(2) * y
+
+
+AS_FORWARD = [unrecorded, stored_twice, overwritten, lambda x: x.mul_(2).sin(), lambda x: cr.nn.functional.dropout(x * x, 0.5),
+              lambda x: cr.nn.functional.embedding(cr.tensor([0, 1]), x[:, None], padding_idx=1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", AS_FORWARD, ids=["no_grad", "places twice", "overwritten", "argument", "random", "padding"])
+def test_linearize_is_the_forward_derivative(f: Any) -> None:
+    x, along = cr.tensor([1.0, -2.0, 3.0]), cr.tensor([0.5, 1.5, -1.0])
+    kept = x.clone()
+    cr.manual_seed(0)
+    value, push = func.linearize(f, x)
+    assert x.equal(kept)
+    state = cr.get_rng_state()
+    x.zero_()
+    value.zero_()
+    slope = push(along)
+    assert cr.get_rng_state().equal(state)
+    cr.manual_seed(0)
+    assert slope.equal(func.jvp(f, (kept,), (along,))[1])
+    assert push(along).equal(slope)

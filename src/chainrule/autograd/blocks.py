@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autograd.passes import JACOBIAN_CONSTANT, Func, Given, called, pushed
+from chainrule.autograd.passes import CONSTANT, Func, Given, called, pushed
 from chainrule.eager import engine
 from chainrule.eager.functions.shapes import stack
 from chainrule.eager.tensor import Tensor, wrap, zeros_of
@@ -67,6 +67,8 @@ def all_rows(y: Tensor, xs: Given, create_graph: bool) -> list[Any]:
 
 def each_row(y: Tensor, xs: Given, create_graph: bool, strict: bool, k: int) -> list[Any]:
     """The gradients of the elements of output ``k``, one by one."""
+    if y.dtype.is_complex and y.requires_grad:
+        engine.implicit_seed(y.reshape(-1)[0])  # raises: there is no one gradient of a complex number
     found = [one_row(y, unit, xs, create_graph, strict, k) for unit in units(y)]
     return [joined([row[i] for row in found], y, 0) for i in range(len(xs.parts))]
 
@@ -82,7 +84,7 @@ def one_row(y: Tensor, unit: Tensor, xs: Given, create_graph: bool, strict: bool
                 f"Output {k} of the user-provided function is independent of input {i}. This is not allowed in strict mode."
             )
         if strict and create_graph and not g.requires_grad:
-            raise RuntimeError(JACOBIAN_CONSTANT.format(i))
+            raise RuntimeError(CONSTANT.format("jacobian", i))
     return [zeros_of(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 

@@ -15,13 +15,13 @@ from chainrule.autograd.blocks import (
     reverse_blocks,
 )
 from chainrule.autograd.passes import (
-    JACOBIAN_CONSTANT,
     SINGLE_INPUT,
     Func,
     Given,
     called,
     check_dependence,
     check_dependence_each,
+    check_recorded,
     directions_for,
     given,
     gradients,
@@ -60,6 +60,8 @@ def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
         )
     seeds = None if v is None else matching(given(v, "v", "vjp"), ys)
     slopes = gradients(ys.parts, xs, seeds, create_graph, strict)
+    if strict and create_graph:
+        check_recorded("jacobian", slopes)
     return ys.result(create_graph), Given(slopes, xs.several).result(create_graph)
 
 
@@ -76,11 +78,12 @@ def jvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
     xs = prepared(given(inputs, "inputs", "jvp"), create_graph)
     directions = directions_for(xs, v, "jvp", SINGLE_INPUT)
     ys, tangents = pushed(func, xs, directions, "jvp", strict)
+    if not all(y.dtype.differentiable for y in ys.parts):
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     if strict:
-        check_dependence(ys.parts, xs, "The output of the user-provided function is independent of input {}. This is not "
-                         "allowed in strict mode.")  # fmt: skip
+        check_dependence(ys.parts, xs)
         if create_graph:
-            check_dependence(tangents, xs, JACOBIAN_CONSTANT)
+            check_recorded("jacobian", tangents)
     return ys.result(create_graph), Given(tangents, ys.several).result(create_graph)
 
 
@@ -132,7 +135,7 @@ def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = 
             check_dependence_each(slopes, xs)
         return tuple(slopes)
 
-    found = jacobian(slope, tuple(given(inputs, "inputs", "hessian").parts), create_graph, False, vectorize,
+    found = jacobian(slope, tuple(given(inputs, "inputs", "hessian").parts), create_graph, strict, vectorize,
                      outer_jacobian_strategy)  # fmt: skip
     return found if several else found[0][0]
 
@@ -151,7 +154,9 @@ def vhp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
     slopes = gradients([scalar(ys, "vhp")], xs, None, True, strict)
     if strict:
         check_dependence_each(slopes, xs)
-    products = gradients(slopes, xs, directions, create_graph, strict)
+    products = gradients(slopes, xs, directions, create_graph, strict, "jacobian")
+    if strict and create_graph:
+        check_recorded("hessian", products)
     return ys.result(create_graph), Given(products, xs.several).result(create_graph)
 
 
@@ -176,5 +181,7 @@ def hvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
         return tuple(slopes)
 
     _, tangents = pushed(slope, xs, directions, "hvp", False)
+    if strict and create_graph:
+        check_recorded("hessian", tangents)
     values[0] = Given([plain(y) for y in values[0].parts], values[0].several)
     return values[0].result(create_graph), Given(tangents, xs.several).result(create_graph)

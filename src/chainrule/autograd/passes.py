@@ -100,24 +100,35 @@ def matching(v: Given, like: Given) -> list[Tensor]:
 def directions_for(xs: Given, v: Any, name: str, told: str) -> list[Tensor]:
     """The vectors to multiply with: those given, or one for a single number."""
     if v is not None:
-        return matching(given(v, "v", name), xs)
+        vectors = matching(given(v, "v", name), xs)
+        return [t if t.dtype is x.dtype or t.dtype.is_complex else t.cast(x.dtype)
+                for t, x in zip(vectors, xs.parts, strict=True)]  # fmt: skip
     if len(xs.parts) != 1 or xs.parts[0].array.size != 1:
         raise RuntimeError(f"The vector v can only be None if {told}")
     return [wrap(np.ones_like(xs.parts[0].array))]
 
 
 SINGLE_INPUT = "the input to the user-provided function is a single Tensor with a single element."
-JACOBIAN_CONSTANT = (
-    "The jacobian of the user-provided function is independent of input {}. This is not allowed in strict mode when "
-    "create_graph=True."
-)
+INDEPENDENT = "The {} of the user-provided function is independent of input {}. This is not allowed in strict mode"
+CONSTANT = INDEPENDENT + " when create_graph=True."
+
+
+def check_recorded(what: str, slopes: Sequence[Tensor]) -> None:
+    """RuntimeError, in torch's words for ``what``, for a slope that depends on nothing."""
+    for i, g in enumerate(slopes):
+        if not g.requires_grad:
+            raise RuntimeError(CONSTANT.format(what, i))
 
 
 # The passes
 
 
-def gradients(ys: Sequence[Tensor], xs: Given, seeds: Any, create_graph: bool, strict: bool) -> list[Tensor]:
-    """The gradients of the outputs by the inputs, zeros where there is none (with ``strict`` RuntimeError)."""
+def gradients(ys: Sequence[Tensor], xs: Given, seeds: Any, create_graph: bool, strict: bool, what: str = "output"
+              ) -> list[Tensor]:  # fmt: skip
+    """The gradients of the outputs by the inputs, zeros where there is none (with ``strict`` RuntimeError).
+
+    ``what`` the outputs are to the user is for the error.
+    """
     pairs = [(y, g) for y, g in zip(ys, seeds or [None] * len(ys), strict=True) if y.requires_grad]
     found: Sequence[Any] = [None] * len(xs.parts)
     if pairs:
@@ -126,12 +137,7 @@ def gradients(ys: Sequence[Tensor], xs: Given, seeds: Any, create_graph: bool, s
     if strict:
         for i, g in enumerate(found):
             if g is None:
-                raise RuntimeError(
-                    f"The output of the user-provided function is independent of input {i}. This is not allowed in strict "
-                    "mode."
-                )
-            if create_graph and seeds is not None and not g.requires_grad:
-                raise RuntimeError(JACOBIAN_CONSTANT.format(i))
+                raise RuntimeError(INDEPENDENT.format(what, i) + ".")
     return [zeros_of(x) if g is None else g for g, x in zip(found, xs.parts, strict=True)]
 
 
@@ -156,8 +162,8 @@ def plain(y: Tensor) -> Tensor:
         return wrap(y.array, y.node)
 
 
-def check_dependence(ys: Sequence[Tensor], xs: Given, told: str) -> None:
-    """RuntimeError, in these words, for an input that none of the ``ys`` depends on."""
+def check_dependence(ys: Sequence[Tensor], xs: Given) -> None:
+    """RuntimeError for an input that none of the outputs depends on."""
     live = [y for y in ys if y.requires_grad]
     found: Sequence[Any] = [None] * len(xs.parts)
     if live:
@@ -165,7 +171,7 @@ def check_dependence(ys: Sequence[Tensor], xs: Given, told: str) -> None:
         found = engine.grad(live, xs.parts, ones, retain_graph=True, allow_unused=True)
     for i, g in enumerate(found):
         if g is None:
-            raise RuntimeError(told.format(i))
+            raise RuntimeError(INDEPENDENT.format("output", i) + ".")
 
 
 def check_dependence_each(slopes: Sequence[Tensor], xs: Given) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.eager import duals, levels, modes
-from chainrule.eager.batching.tensor import Batched, batched, layers
+from chainrule.eager.batching.tensor import Batched, batched
 from chainrule.eager.functions.viewing import alias
+from chainrule.eager.generator import default_generator
+from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, zeros_of
 from chainrule.eager.trees import Structure, flatten, unflatten
 from chainrule.transforms.captured import Derivative, normal_alias, outside_inference
-from chainrule.transforms.reverse import called, checked_outputs, depends_on_more, freed, in_batches, parts_of, pulled, watched
+from chainrule.transforms.reverse import checked_outputs, parts_of
 
 
 @outside_inference
@@ -49,10 +51,10 @@ def along(func: Callable[..., Any], mine: list[Any], directions: list[Any], stru
 
 @outside_inference
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """``func(*primals)``, and its derivative there as a linear function of tangents, which does not call ``func`` again.
+    """``func(*primals)``, and its derivative there as a linear function of tangents: `jvp` at these primals.
 
-    The values on the way are recorded once; a call goes through them twice: the transpose of the pass back is the way
-    forward.
+    Each call of it runs ``func`` on copies of the primals, with the random numbers of the first time: later writes to a primal
+    change nothing. Raises RuntimeError for tangents of another structure, shape or dtype.
 
     >>> import chainrule as cr
     >>> value, push = linearize(cr.sin, cr.tensor([0.0, 1.0]))
@@ -62,25 +64,25 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     inputs, structure = flatten(primals)
     for x in inputs:
         checked_primal(x)
-    mine = watched(inputs)
-    with Derivative(mine, mine) as level:
-        result, _ = called(func, unflatten(structure, mine), {}, False, "linearize(f, *primals)")
-        level.check(result)
-    outputs, shape = flatten(result)
-    seeds = [in_batches(zeros_of(y), list(layers(y))[::-1]) for y in outputs]
-    with modes.enable_grad():
-        backs = pulled(outputs, mine, seeds, recorded=True)
-    recorded = depends_on_more(outputs, mine)
+    kept = [F.copy(x) for x in inputs]
+    start = default_generator.get_state()
+
+    def pushed(directions: list[Any]) -> Any:
+        return along(func, [F.copy(x) for x in kept], directions, structure)
 
     def push(*tangents: Any) -> Any:
         directions, like = flatten(tangents)
         if like != structure:
             raise RuntimeError(f"Expected the tangents to have the structure of the primals, {structure}, but got {like}")
         checked_like(inputs, directions)
-        again = recorded or any(t.requires_grad for t in directions)
-        return unflatten(shape, pulled(backs, seeds, directions, again))
+        now = default_generator.get_state()
+        default_generator.set_state(start)
+        try:
+            return pushed(directions)[1]
+        finally:
+            default_generator.set_state(now)
 
-    return freed(result, mine), push
+    return pushed([zeros_of(x) for x in inputs])[0], push
 
 
 def checked_like(inputs: Sequence[Tensor], directions: Sequence[Any]) -> None:
