@@ -53,7 +53,7 @@ def along(func: Callable[..., Any], mine: list[Any], directions: list[Any], stru
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """``func(*primals)``, and its derivative there as a linear function of tangents: `jvp` at these primals.
 
-    Each call of it runs ``func`` on copies of the primals, with the random numbers of the first time: later writes to a primal
+    Each call of it runs ``func`` on copies of the primals and tangents, with the random numbers of the first time: later writes to a primal
     change nothing. Raises RuntimeError for tangents of another structure, shape or dtype.
 
     >>> import chainrule as cr
@@ -68,7 +68,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     start = default_generator.get_state()
 
     def pushed(directions: list[Any]) -> Any:
-        return along(func, [F.copy(x) for x in kept], directions, structure)
+        return along(func, [F.copy(x) for x in kept], [F.copy(t) for t in directions], structure)
 
     def push(*tangents: Any) -> Any:
         directions, like = flatten(tangents)
