@@ -53,8 +53,8 @@ def along(func: Callable[..., Any], mine: list[Any], directions: list[Any], stru
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """``func(*primals)``, and its derivative there as a linear function of tangents: `jvp` at these primals.
 
-    Each call of it runs ``func`` on copies of the primals and tangents, with the random numbers of the first time: later writes to a primal
-    change nothing. Raises RuntimeError for tangents of another structure, shape or dtype.
+    Each call of it runs ``func`` on copies of the primals and tangents, with the random numbers of the first time: later
+    writes to a primal change nothing. Raises RuntimeError for tangents of another structure, shape or dtype.
 
     >>> import chainrule as cr
     >>> value, push = linearize(cr.sin, cr.tensor([0.0, 1.0]))
