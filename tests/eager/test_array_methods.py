@@ -122,16 +122,35 @@ def test_outside_of_them_methods_are_torchs() -> None:
         assert not hasattr(t, name)
 
 
-def test_what_was_overwritten_is_told() -> None:
+VIEWS = [(1, slice(1, None)), 1, (slice(None), 2), (slice(None, None, -1), slice(None, None, 2)), ..., (..., 0), (None, 1)]
+ELEMENTS = [(1, 2), (-1, -1, ...), [1], ([0, 1], [1, 2]), A > 0.6]
+STORES = ["y[key] = 2.0", "y[key] = x[0, 1]", "y[key] *= 2.0"]
+HIT = [(key, write) for key in (*VIEWS, *ELEMENTS) for write in STORES] + [(key, "z = y[key]; z *= 2.0") for key in VIEWS]
+MISSED = [0, (0, 1), (0, slice(None, None, -1)), (0, ...), (..., slice(1, 1)), slice(0, 1), -2]
+
+
+@pytest.mark.parametrize(("key", "write"), HIT, ids=str)
+def test_what_was_overwritten_is_told(key: Any, write: str) -> None:
     def f(x: Any) -> Any:
-        y = np.zeros_like(x)
-        y[0] = x[0]
-        z = np.sin(y[0])
-        y[0, 1:] = 2.0
-        return z.sum()
+        y = x * 1.0
+        saved = np.sin(y[1])
+        exec(write, {"x": x, "y": y, "key": key})
+        return saved.sum()
 
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         cr.grad(f)(A)
+
+
+@pytest.mark.parametrize("write", STORES)
+@pytest.mark.parametrize("key", MISSED, ids=str)
+def test_what_was_not_overwritten_may_be_gone_back_through(key: Any, write: str) -> None:
+    def f(x: Any) -> Any:
+        y = x * 1.0
+        saved = np.sin(y[1])
+        exec(write, {"x": x, "y": y, "key": key})
+        return saved.sum()
+
+    np.testing.assert_allclose(cr.grad(f)(A), [[0, 0, 0], np.cos(A[1])], rtol=1e-14)
 
 
 @pytest.mark.parametrize(("call", "kind", "words"), [

@@ -98,18 +98,24 @@ def log_write(tensor: Tensor, key: Any = None) -> None:
         writes.count += 1
         writes.seqs.append(seq)
     if differentiating.get() or writes.parts is not None:
-        log_part(writes, seq, tensor.array if key is None else tensor.array[key])
+        log_part(writes, seq, tensor.array if key is None else part_of(tensor.array, key))
     mode = modes.state()
     if mode is not None and mode.anomaly is not None:
         writes.lines.append(mode.anomaly.line())
 
 
-def log_part(writes: Writes, seq: int, part: Any) -> None:
+def part_of(array: np.ndarray, key: Any) -> np.ndarray:
+    """What a key of slices and numbers names, as a view, of a single element too."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return array[parts if any(part is Ellipsis for part in parts) else (*parts, ...)]
+
+
+def log_part(writes: Writes, seq: int, part: np.ndarray) -> None:
     """Note where a write went, if it is known of those before."""
     if writes.parts is None and writes.count == 1:
         writes.parts = Parts()
     if writes.parts is not None:
-        writes.parts.add(seq, np.atleast_1d(part))
+        writes.parts.add(seq, part)
 
 
 def about_to_write(tensor: Tensor) -> None:
