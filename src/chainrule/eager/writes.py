@@ -44,25 +44,28 @@ class Writes:
         self.lines: deque[str] = deque(maxlen=KEPT)  # of the writes in anomaly mode
 
 
+class Memory:
+    """Memory that is only compared with other memory: what an array of its kind says of itself."""
+
+    __slots__ = ("__array_interface__",)
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.__array_interface__ = array.__array_interface__
+
+
 class Parts:
     """Where in a block of memory each write to it went."""
 
     def __init__(self) -> None:
         self.seqs: list[int] = []
-        self.interfaces: list[dict[str, Any]] = []
+        self.places: list[Memory] = []
         self.bounds: list[tuple[int, int]] = []
         self.table = np.empty((0, 2), np.intp)  # the same, as far as it was asked for
-        self.asked: dict[str, Any] = {}
-
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
-        """The part last asked for, as memory that is only compared with other memory."""
-        return self.asked
 
     def add(self, seq: int, part: np.ndarray) -> None:
         """One more write."""
         self.seqs.append(seq)
-        self.interfaces.append(part.__array_interface__)
+        self.places.append(Memory(part))
         self.bounds.append(byte_bounds(part))
 
     def hit(self, array: np.ndarray, start: int) -> bool:
@@ -72,11 +75,8 @@ class Parts:
         first = bisect.bisect_right(self.seqs, start)
         low, high = byte_bounds(array)
         starts, ends = self.table[first:].T
-        for k in np.flatnonzero((starts < high) & (ends > low)):
-            self.asked = self.interfaces[first + int(k)]
-            if np.shares_memory(array, np.asarray(self)):
-                return True
-        return False
+        near = np.flatnonzero((starts < high) & (ends > low))
+        return any(np.shares_memory(array, np.asarray(self.places[first + int(k)])) for k in near)
 
 
 _log: Final[dict[int, Writes]] = {}
@@ -112,7 +112,7 @@ def part_of(array: np.ndarray, key: Any) -> np.ndarray:
 
 def log_part(writes: Writes, seq: int, part: np.ndarray) -> None:
     """Note where a write went, if it is known of those before."""
-    if writes.parts is None and writes.count == 1:
+    if writes.parts is None and len(writes.seqs) == writes.count == 1:
         writes.parts = Parts()
     if writes.parts is not None:
         writes.parts.add(seq, part)
@@ -145,6 +145,7 @@ def carry_over(old: np.ndarray, new: np.ndarray) -> None:
         after = first_write(owner_of(new))
         after.count += before.count
         after.seqs.extend(before.seqs)
+        after.parts = None
 
 
 def version_of(tensor: Tensor) -> int:
