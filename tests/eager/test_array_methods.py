@@ -84,6 +84,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "tril of a vector": lambda x: np.tril(x[0]),
     "ones like": lambda x: x * (np.ones(3, like=x) if isinstance(x, cr.Tensor) else 1.0),
     "rows": lambda x: trajectory(x, 0), "columns": lambda x: trajectory(x, 1), "cholesky": cholesky,
+    "astype is a copy": lambda x: written(x, lambda x, y: [z := y.astype(float), z.__setitem__(0, 5.0), y][2]),
+    "bools times": lambda x: (x > 0.6) @ x.T, "whole numbers times": lambda x: np.dot(np.argsort(x[0]), x.T),
+    "no places": lambda x: x[[]],
     "concatenate all": lambda x: np.concatenate([x, x * 2], axis=None),
 }  # fmt: skip
 

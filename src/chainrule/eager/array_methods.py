@@ -17,13 +17,19 @@ from chainrule.eager.levels import differentiating
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor
 
-TORCHS: Final = frozenset(("dim", "keepdim", "unbiased", "correction", "dim0", "dim1", "descending", "stable", "as_tuple"))
+TORCHS: Final = frozenset(("dim", "keepdim", "unbiased", "correction", "dim0", "dim1", "descending", "stable", "as_tuple",
+                           "start_dim", "end_dim"))  # fmt: skip
 
 
 def transpose(t: Any, *axes: Any) -> Any:
     """``t.transpose()``, ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
     given = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
     return np.transpose(t, tuple(given) if given else None)
+
+
+def astype(t: Any, dtype: spec.DType, copy: bool = True, **how: Any) -> Any:
+    """In another dtype; a copy if it is that already, unless asked for none."""
+    return t.cast(dtype) if t.dtype is not dtype or not copy else F.copy(t)
 
 
 def sort(t: Any, axis: int = -1, **how: Any) -> None:
@@ -39,8 +45,8 @@ MEANT: Final[dict[str, Callable[..., Any]]] = {
 }  # fmt: skip; by arrays
 ALONE: Final[dict[str, Callable[..., Any]]] = {
     "copy": lambda t, order="C": F.copy(t),
-    "astype": lambda t, dtype, *args, **kwargs: t.cast(spec.of_numpy(np.dtype(dtype))),
-    "conjugate": np.conjugate,
+    "astype": lambda t, dtype, *args, **kwargs: astype(t, spec.of_numpy(np.dtype(dtype)), **kwargs),
+    "conjugate": lambda t: np.conjugate(t) if t.dtype.is_complex else t,
     "fill": lambda t, value: t.fill_(value),
     "searchsorted": np.searchsorted, "compress": lambda t, condition, axis=None: np.compress(condition, t, axis),
 }  # what torch's tensors do not have

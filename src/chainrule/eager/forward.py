@@ -25,6 +25,7 @@ from chainrule.eager.duals import (
     are_carried,
     attach,
     innermost,
+    laid_out,
     stripped,
     tangent_of,
     tangents,
@@ -65,8 +66,10 @@ def process_dual(self: Tensor, p: Primitive, operands: Sequence[Any], params: di
     for k, (part, tangent) in enumerate(zip(several(result), several(pushed), strict=True)):
         if tangent is not None and part.dtype.differentiable:
             slope = fitted(tangent, part)
-            if p.moves not in tape.VIEWS and (is_seen(slope) or any(slope is other for other in tangents)):
-                slope = F.copy(slope)  # it may be written to
+            if p.moves not in tape.VIEWS:
+                if is_seen(slope) or any(slope is other for other in tangents):
+                    slope = F.copy(slope)  # it may be written to
+                slope = laid_out(part, slope) if part.array.ndim > 1 else slope
             attach(part, level, slope)
             if k == 0:
                 keep(part, level, operands, tangents)

@@ -39,6 +39,8 @@ def check(p: Primitive, operands: Sequence[Any], common: DType | None) -> Instea
 
 
 def _dtype(operand: Any) -> DType:
+    if isinstance(operand, (list, tuple)):
+        operand = np.asarray(operand)
     return spec.weak_dtype(operand) if isinstance(operand, NUMBERS) else dtype_of(operand)
 
 
@@ -121,7 +123,7 @@ def _factorisation(name: str, operands: Sequence[Any], common: DType | None) -> 
 def _product(name: str, operands: Sequence[Any], common: DType | None) -> None:
     """Products of tensors of two dtypes (a NumPy array beside a tensor is brought to the common one)."""
     x, y = operands
-    if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or x.dtype is y.dtype:
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or x.dtype is y.dtype or differentiating.get():
         return
     if x.level and y.level:
         raise Refusal(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")

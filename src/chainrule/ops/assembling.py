@@ -46,6 +46,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> Any:
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """What is left along ``axis`` (of all elements) without the places ``obj``."""
     x, axis = (np.ravel(arr), 0) if axis is None else (arr, axis)
+    obj = np.asarray(obj) if isinstance(obj, Box) else obj
     return np.take(x, np.delete(np.arange(x.shape[axis]), obj), axis=axis)
 
 
@@ -91,6 +92,8 @@ def _three(x: Any) -> Any:
 def block(arrays: Any) -> Any:
     """Nested lists of blocks as one: the innermost along the last axis."""
     depth = _depth(arrays)
+    if not depth:
+        return np.copy(arrays)
     return _joined(arrays, depth, max(depth, _rank(arrays)))
 
 
@@ -111,6 +114,8 @@ def _joined(arrays: Any, depth: int, rank: int) -> Any:
 @derived(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """``arr`` with ``values`` before the place ``obj`` along ``axis`` (of all elements)."""
+    if isinstance(obj, Box):
+        obj = np.asarray(obj)[()]
     if not isinstance(obj, (int, np.integer)):
         raise not_in_table(np.insert, " at several places")
     x, axis = (np.ravel(arr), 0) if axis is None else (arr, axis % arr.ndim)
@@ -143,7 +148,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     n = len(xi)
     order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
     lines = [np.reshape(x, tuple(-1 if k == order[i] else 1 for k in range(n))) for i, x in enumerate(xi)]
-    return tuple(lines) if sparse else tuple(np.broadcast_arrays(*lines))
+    found = lines if sparse else np.broadcast_arrays(*lines)
+    return tuple(np.copy(x) for x in found) if copy else tuple(found)
 
 
 @derived(np.rot90)
@@ -189,13 +195,14 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         conditions.append(elsewhere)
     out = np.zeros_like(x)
     for condition, fun in zip(conditions, funclist, strict=True):
-        out = np.where(condition, _applied(fun, x, condition, args, kw) if callable(fun) else fun, out)
+        where = places(condition)
+        if where.size:  # NumPy calls nothing for nothing
+            out = np.where(condition, _applied(fun, x, where, args, kw) if callable(fun) else fun, out)
     return out
 
 
-def _applied(fun: Callable[..., Any], x: Any, condition: Any, args: Any, kw: Any) -> Any:
-    """``fun`` of the elements where ``condition``, each in its place."""
-    where = places(condition)
+def _applied(fun: Callable[..., Any], x: Any, where: Any, args: Any, kw: Any) -> Any:
+    """``fun`` of the elements at these places, each in its own."""
     flat = np.zeros_like(np.ravel(x))
     flat[where] = fun(np.take(np.ravel(x), where, axis=0), *args, **kw)
     return np.reshape(flat, x.shape)
@@ -209,7 +216,8 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     found = [func1d(line, *args, **kwargs) for line in np.reshape(lines, (-1, lines.shape[-1]))]
     stacked = np.stack(found)
     out = np.reshape(stacked, around + tuple(stacked.shape[1:]))
-    return np.moveaxis(out, -1, axis) if stacked.ndim == 2 else out
+    own = range(stacked.ndim - 1)
+    return np.moveaxis(out, [len(around) + k for k in own], [axis % arr.ndim + k for k in own])
 
 
 derived(np.linalg.matrix_transpose, np.matrix_transpose)(lambda x, /: np.swapaxes(x, -1, -2))

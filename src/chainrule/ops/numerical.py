@@ -135,11 +135,14 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     rest = [k for k in range(a.ndim) if k not in axes]
     ordered = np.sort(np.reshape(np.transpose(a, (*rest, *axes)), (*(a.shape[k] for k in rest), -1)), axis=-1)
     n = ordered.shape[-1]
+    if not np.all((np.asarray(q) >= 0) & (np.asarray(q) <= 1)):
+        raise ValueError("Quantiles must be in the range [0, 1]")
     at = np.asarray(q) * (n - 1)
     low = np.floor(at).astype(int)
     below, above = (np.take(ordered, np.ravel(k), axis=-1) for k in (low, np.minimum(low + 1, n - 1)))
     last = ordered[..., -1:]
-    found = np.moveaxis(np.where(np.isnan(last), last, below + (above - below) * np.ravel(at - low)), -1, 0)
+    between = np.where(np.ravel(at == low), below, below + (above - below) * np.ravel(at - low))
+    found = np.moveaxis(np.where(np.isnan(last), last, between), -1, 0)
     kept = tuple(1 if k in axes else m for k, m in enumerate(a.shape)) if keepdims else tuple(a.shape[k] for k in rest)
     return np.reshape(found, np.shape(q) + kept)
 
@@ -321,10 +324,12 @@ def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: floa
     """Angles without jumps of more than half a period: whole periods are added."""
     before = (slice(None),) * (axis % p.ndim)
     step = np.diff(p, axis=axis)
-    limit = max(discont or 0, period / 2)
-    turns = np.where(np.less(np.abs(step), limit), 0.0, np.round(step / period))
+    half = period / 2
+    inside = np.remainder(step + half, period) - half
+    inside = np.where(np.logical_and(np.equal(inside, -half), np.greater(step, 0)), half, inside)
+    turned = np.where(np.less(np.abs(step), max(discont or 0, half)), 0.0, inside - step)
     start = np.zeros_like(p[(*before, slice(0, 1))])
-    return p - period * np.concatenate([start, np.cumsum(turns, axis=axis)], axis=axis)
+    return p + np.concatenate([start, np.cumsum(turned, axis=axis)], axis=axis)
 
 
 @derived(np.convolve)
@@ -337,8 +342,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     cut = {"full": (0, n + m - 1), "same": ((m - 1) // 2, (m - 1) // 2 + n), "valid": (m - 1, n)}
     if mode not in cut:
         raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got {mode!r})")
-    around = np.zeros(m - 1)
-    rows = np.take(np.concatenate([around, a, around]), np.arange(n + m - 1)[:, None] + np.arange(m), axis=0)
+    rows = np.take(np.pad(a, m - 1), np.arange(n + m - 1)[:, None] + np.arange(m), axis=0)
     return np.matmul(rows, np.flip(v))[slice(*cut[mode])]
 
 

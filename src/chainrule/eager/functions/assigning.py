@@ -12,6 +12,7 @@ from chainrule.eager import modes
 from chainrule.eager.data import number_for
 from chainrule.eager.functions.indexing import differentiating, has_numbers, index_error, is_simple, normal_key, numbers_among
 from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, unrecorded
+from chainrule.eager.leaving import writes_to_argument
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
@@ -51,8 +52,10 @@ def setitem(input: Any, key: Any, value: Any) -> None:
                 touch(input)
             return None
         if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
+            if differentiating():
+                raise RuntimeError(writes_to_argument())
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-        if arrays and isinstance(value, Tensor) and value.dtype is not input.dtype and value.ndim:
+        if arrays and isinstance(value, Tensor) and value.dtype is not input.dtype and value.ndim and not differentiating():
             raise Refusal(
                 f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the "
                 f"destination and {type_name(value.dtype)} for the source."

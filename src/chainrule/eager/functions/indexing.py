@@ -59,7 +59,7 @@ SIMPLE: Final = frozenset((int, slice))
 def normal_key(key: Any) -> Any:
     """A key in NumPy's terms: index tensors as arrays (a single whole number as that number), lists as arrays."""
     if isinstance(key, list) and differentiating():
-        return np.asarray(key)
+        return np.asarray(key, None if key else np.intp)
     if isinstance(key, list) and len(key) < 32 and any(_is_part(part) for part in key):
         notice(AS_SEQUENCE)
         key = tuple(key)
