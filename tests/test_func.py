@@ -442,3 +442,18 @@ def test_linearize_is_the_forward_derivative(f: Any) -> None:
     cr.manual_seed(0)
     assert slope.equal(func.jvp(f, (kept.clone(),), (along.clone(),))[1])
     assert push(along).equal(slope)
+
+
+def test_unfold_of_interleaved_samples_is_a_view() -> None:
+    """Samples along the last axis lie between each other in memory: still each has its own."""
+
+    def f(x: Any) -> Any:
+        y = x * 1
+        windows = y.unfold(0, 2, 1)
+        y.tanh_()
+        return (windows * cr.arange(1.0, 5.0).reshape(2, 2)).sum()
+
+    x = cr.arange(6.0).reshape(3, 2)
+    assert cr.allclose(func.vmap(f, in_dims=-1)(x), cr.stack([f(x[:, k]) for k in range(2)]))
+    slopes = func.vmap(func.grad(f), in_dims=-1)(x)
+    assert cr.allclose(slopes, cr.stack([func.grad(f)(x[:, k]) for k in range(2)]))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from chainrule.eager.batching.axes import from_end
 from chainrule.eager.batching.tensor import Call, Rule
 from chainrule.eager.specialise import F
-from chainrule.ops.strided import Window, reach
+from chainrule.ops.strided import Window, distinct, reach
 
 
 def lengthened(call: Call, i: int, rank: int) -> Any:
@@ -166,9 +166,9 @@ def trace(call: Call) -> Any:
 def as_strided(call: Call) -> Any:
     window, values = call.params["window"], call.values(0)
     step, *layout = (stride // values.array.itemsize for stride in values.array.strides)
-    apart = _apart(call, window)
-    if tuple(layout) != window.layout or abs(step) < apart:  # the samples will be laid out apart, as it says
-        step = apart
+    shared = not distinct(values.array.shape, values.array.strides)  # as where all samples are the same memory
+    if tuple(layout) != window.layout or shared:  # the samples will be laid out apart, as it says
+        step = _apart(call, window)
     return F.as_strided(values, window=for_each(window, call.size, step))
 
 
