@@ -124,12 +124,21 @@ def test_values_and_derivatives(name: str) -> None:
     np.testing.assert_allclose(value, expected, rtol=1e-13, atol=1e-14)
     assert np.shape(value) == np.shape(expected)
     np.testing.assert_allclose(slope, np.tensordot(slopes, B, 2), rtol=1e-6, atol=1e-7)
-    if name in OF_VALUES:
-        return
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in OF_VALUES])
+def test_batches(name: str) -> None:
+    f = FUNCTIONS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # places are looked for sample by sample
-        by_rows = cr.func.vmap(lambda t: cr.from_numpy(np.ones(())) * f(t))(cr.from_numpy(np.stack([A, A + 0.01])))
-    np.testing.assert_allclose(by_rows.numpy(), np.stack([f(A), f(A + 0.01)]), rtol=1e-12)
+        found = cr.func.vmap(lambda t: cr.from_numpy(np.ones(())) * f(t))(cr.from_numpy(np.stack([A, A + 0.01])))
+    np.testing.assert_allclose(found.numpy(), np.stack([f(A), f(A + 0.01)]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", OF_VALUES)
+def test_what_asks_for_values_is_refused_in_batches(name: str) -> None:
+    with pytest.raises((RuntimeError, TypeError)):
+        cr.func.vmap(FUNCTIONS[name])(cr.from_numpy(np.stack([A, A])))
 
 
 def test_answers_and_places() -> None:

@@ -42,13 +42,9 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
         if base is not None:
             views.check_kind(views.inherited_kind(t, base, views.kind_of(t, base)), t, indirect=False)
             if base.leaf or (base.node is None and t.requires_grad):
-                if levels.differentiating.get():
-                    raise RuntimeError(writes_to_argument())
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                raise refused("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if t.leaf:
-            if levels.differentiating.get():
-                raise RuntimeError(writes_to_argument())
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+            raise refused("a leaf Variable that requires grad is being used in an in-place operation.")
     writes.about_to_write(t)
     array = t.array
     if not whole:
@@ -60,6 +56,11 @@ def check_writable(t: Tensor, recording: bool, whole: bool = True) -> None:
         )
     if not array.flags.writeable:
         raise RuntimeError("the memory of this tensor is read-only: clone() the tensor before writing to it.")
+
+
+def refused(words: str) -> RuntimeError:
+    """The error for a write to a leaf: in torch's words, or in a function of arrays in those for its argument."""
+    return RuntimeError(writes_to_argument() if levels.differentiating.get() else words)
 
 
 def replace_memory(t: Tensor, array: np.ndarray) -> None:

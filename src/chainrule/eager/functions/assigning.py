@@ -11,8 +11,7 @@ from chainrule.core.primitive import TABLE
 from chainrule.eager import modes
 from chainrule.eager.data import number_for
 from chainrule.eager.functions.indexing import differentiating, has_numbers, index_error, is_simple, normal_key, numbers_among
-from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, unrecorded
-from chainrule.eager.leaving import writes_to_argument
+from chainrule.eager.inplace import adopt, assign, check_writable, is_recorded, refused, unrecorded
 from chainrule.eager.modes import NO_GRAD
 from chainrule.eager.specialise import F
 from chainrule.eager.tensor import Tensor, wrap
@@ -26,7 +25,7 @@ from chainrule.ops.strided import distinct, on_memory
 def setitem(input: Any, key: Any, value: Any) -> None:
     """``input[key] = value``, the gradient flowing to what was kept and to ``value``."""
     if stored_at_once(input, key, value):
-        return None
+        return
     try:
         static, arrays = indexing.split_key(normal_key(key))
         if value is None:
@@ -34,15 +33,16 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         value = number_for(input, value)
         if arrays and has_numbers(static):
             if differentiating():
-                return setitem(input, indexing.filled(indexing.holes(static), tuple(numbers_among(static, arrays))), value)
+                setitem(input, indexing.filled(indexing.holes(static), tuple(numbers_among(static, arrays))), value)
+                return
             first, static = indexing.in_two_steps(static, arrays)
             setitem(F.getitem(input, first), indexing.filled(static, tuple(arrays)), value)
-            return None
+            return
         if isinstance(value, (list, tuple)):
             raise TypeError
         if input.level or getattr(value, "level", 0) or (arrays and any(isinstance(a, Tensor) for a in arrays)):
             store_batched(input, static, arrays, value)
-            return None
+            return
         if not arrays and is_view(input):
             place: Any = F.getitem(input, static)  # where several elements may share a place, all of these are written
             if not isinstance(value, Tensor) or not same_place(value.array, place.array):
@@ -50,11 +50,9 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             else:
                 check_writable(place, recording=modes.is_grad_enabled() and is_recorded(place), whole=False)
                 touch(input)
-            return None
+            return
         if input.leaf and not arrays and key is not Ellipsis and modes.is_grad_enabled():
-            if differentiating():
-                raise RuntimeError(writes_to_argument())
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            raise refused("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         if arrays and isinstance(value, Tensor) and value.dtype is not input.dtype and value.ndim and not differentiating():
             raise Refusal(
                 f"Index put requires the source and destination dtypes match, got {type_name(input.dtype)} for the "
@@ -72,7 +70,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             if not arrays and same_place(raw, input.array[full]):
                 check_writable(input, recording=modes.is_grad_enabled() and is_recorded(input), whole=False)
                 touch(input)  # x[i] += y, which has written already
-                return None
+                return
             raw = raw.copy()
 
         def store() -> None:
